@@ -1,0 +1,48 @@
+// attach: a URL becomes a FileSystem. The one room that knows every kind.
+//
+//   ROSS_TRY(auto attachment, attach::attach("local:/srv/ross/pool0/datasets", {}));
+//   fs::FileSystem& fs = attachment->file_system();
+//   ...
+//   ROSS_STATUS(attachment->close());        // durable, and errors told
+//
+// Schemes: local:POOL_DIRECTORY/CONTAINER. The last component names the container. Errors: EINVAL with the
+// form expected for a URL that is none; those of opening a pool and a container.
+// Attachments of one process to the same pool share it. Ownership: the caller. Threading: any thread.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "base/status.h"
+#include "engine/pool.h"
+#include "fs/file_system.h"
+
+namespace ross::attach {
+
+struct Url {
+  std::string scheme;     // "local"
+  std::string pool;       // local: the pool's directory
+  std::string container;  // empty where the URL names only a pool
+};
+// want_container: whether the URL must end in a container's name. Accepts a plain path as local:.
+Result<Url> parse_url(std::string_view text, bool want_container);
+
+class Attachment {
+ public:
+  virtual ~Attachment() = default;
+  virtual fs::FileSystem& file_system() = 0;
+  // The pool behind it when it is in this process, else null.
+  virtual engine::Pool* pool() = 0;
+  virtual Status close() = 0;
+};
+
+struct AttachOptions {
+  engine::PoolOptions pool;
+};
+
+Result<std::unique_ptr<Attachment>> attach(std::string_view url, const AttachOptions& options);
+// The pool alone, shared with attachments of this process.
+Result<std::shared_ptr<engine::Pool>> attach_pool(std::string_view url, const AttachOptions& options);
+
+}  // namespace ross::attach

@@ -1,0 +1,64 @@
+// Memory: where a read lands and a write comes from. File systems take memory, not bytes.
+//
+// Today a Memory is a list of spans of this process; a window onto a peer's memory joins it with the fabric.
+// A Memory is a view: the spans it names, and a list of more than one span itself, must live until the
+// operation it was passed to completes.
+//
+//   fs.read(file, 0, memory::Memory(buffer.data(), buffer.size()));
+//
+// Ownership: borrows. Threading: immutable.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+namespace ross::memory {
+
+struct Span {
+  std::byte* data = nullptr;
+  std::size_t size_bytes = 0;
+};
+
+class Memory {
+ public:
+  Memory() = default;
+  Memory(void* data, std::size_t size_bytes)
+      : one_{static_cast<std::byte*>(data), size_bytes}, count_(1), size_bytes_(size_bytes) {}
+  explicit Memory(std::span<std::byte> span) : Memory(span.data(), span.size()) {}
+  // The list is borrowed.
+  explicit Memory(std::span<const Span> list) : list_(list.data()), count_(list.size()) {
+    for (const Span& span : list) size_bytes_ += span.size_bytes;
+  }
+  // What a write reads is not changed; one type serves both directions.
+  static Memory for_write(const void* data, std::size_t size_bytes) {
+    return {const_cast<void*>(data), size_bytes};
+  }
+
+  [[nodiscard]] std::size_t size_bytes() const { return size_bytes_; }
+  [[nodiscard]] std::span<const Span> spans() const { return {list_ != nullptr ? list_ : &one_, count_}; }
+  // The bytes [offset, offset + size) if one span holds them all, else null.
+  [[nodiscard]] std::byte* contiguous(std::size_t offset_bytes, std::size_t size_bytes) const {
+    for (const Span& span : spans()) {
+      if (offset_bytes < span.size_bytes) {
+        return offset_bytes + size_bytes <= span.size_bytes ? span.data + offset_bytes : nullptr;
+      }
+      offset_bytes -= span.size_bytes;
+    }
+    return nullptr;
+  }
+  // Copies to and from [offset, offset + size), across spans.
+  void copy_in(std::size_t offset_bytes, std::span<const std::byte> from) const;
+  void copy_out(std::size_t offset_bytes, std::span<std::byte> to) const;
+  void fill_zero(std::size_t offset_bytes, std::size_t size_bytes) const;
+
+ private:
+  template <class Visit>
+  void visit(std::size_t offset_bytes, std::size_t size_bytes, Visit&& each) const;
+  Span one_;
+  const Span* list_ = nullptr;
+  std::size_t count_ = 0;
+  std::size_t size_bytes_ = 0;
+};
+
+}  // namespace ross::memory

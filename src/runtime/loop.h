@@ -1,0 +1,154 @@
+// Loop: one thread's reactor. Completions, messages from other threads and timers run here and nowhere else.
+//
+// A loop is driven by calling it: a daemon's core thread calls run(), a program that uses ROSS as a library drives
+// the loop of its thread or of its event queue inside its own calls. Progress happens only inside poll(),
+// wait(), run() and block_on(). It spins briefly while busy, then sleeps in the kernel: an idle loop uses no CPU.
+//
+// The io_uring is made when first asked for, so loops over memory devices or simulated ones have none.
+// With a simulated clock, a loop with nothing to do jumps to its next timer instead of sleeping.
+//
+// Ownership: the loop borrows every Completion, Message and Timer from submit until it has run it.
+// Threading: owner thread; post() and stop() from any thread. The owner is whoever drives the loop; it may change
+// between calls, never during one.
+#pragma once
+
+#include <liburing.h>
+
+#include <atomic>
+#include <coroutine>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+
+#include "base/clock.h"
+#include "base/status.h"
+#include "runtime/task.h"
+
+namespace ross::runtime {
+
+// One submitted operation on the ring. done runs exactly once, on the loop, with the kernel's result
+// (bytes, or a negative errno).
+struct Completion {
+  void (*done)(Completion& self, int result) = nullptr;
+};
+
+// Work handed to a loop from any thread; runs exactly once, in order of posting per sender.
+struct Message {
+  void (*run)(Message& self) = nullptr;
+  Message* next = nullptr;
+};
+
+class Loop {
+ public:
+  struct Options {
+    Clock* clock = &system_clock();
+    unsigned ring_entries = 256;    // a full ring is submitted, then filled again
+    std::int64_t spin_ns = 20'000;  // how long wait() polls before it sleeps
+  };
+
+  static Result<std::unique_ptr<Loop>> create(Options options);
+  static Result<std::unique_ptr<Loop>> create() { return create(Options{}); }
+  ~Loop();
+  Loop(const Loop&) = delete;
+  Loop& operator=(const Loop&) = delete;
+
+  // The loop being driven by this thread, or null.
+  static Loop* current();
+
+  // Hands work to this loop from any thread and wakes it if it sleeps.
+  void post(Message& message);
+
+  // One pass without blocking. Returns how many things ran.
+  std::size_t poll();
+  // Runs something, or sleeps until something can run or deadline_ns (monotonic) passes. Returns how many ran.
+  std::size_t wait(std::int64_t deadline_ns = INT64_MAX);
+  // Drives the loop until stop().
+  void run();
+  void stop();
+
+  // Drives the loop until the task is done. Not from inside the loop.
+  template <class T>
+  T block_on(Task<T> task);
+
+  // Makes a coroutine's code run on this loop: starts it here, as if polled.
+  template <class T, class Done>
+  void start(Task<T> task, Done&& done) {
+    Scope scope(*this);
+    spawn(std::move(task), std::forward<Done>(done));
+  }
+
+  // Calls run at monotonic_ns or as soon after as the loop is polled.
+  void at(std::int64_t monotonic_ns, std::function<void()> run);
+  // co_await loop.sleep_until(t)
+  auto sleep_until(std::int64_t monotonic_ns);
+
+  [[nodiscard]] Clock& clock() const { return *options_.clock; }
+
+  // The ring, made at the first call. Queue entries with next_sqe(); they are submitted by the next poll.
+  Result<io_uring*> ring();
+  // A free submission entry whose completion goes to completion; submits the queue when it is full. Never null after
+  // ring() succeeded: it fails only by ROSS_CHECK, because the queue empties on submit.
+  io_uring_sqe* next_sqe(Completion& completion);
+  [[nodiscard]] unsigned ring_inflight() const { return ring_inflight_; }
+
+  // Sets the calling thread's current loop for a scope.
+  class Scope {
+   public:
+    explicit Scope(Loop& loop);
+    ~Scope();
+    Scope(const Scope&) = delete;
+    Scope& operator=(const Scope&) = delete;
+
+   private:
+    Loop* const previous_;
+  };
+
+ private:
+  explicit Loop(Options options) : options_(options) {}
+  std::size_t run_ready();
+  std::size_t run_messages();
+  std::size_t run_completions();
+  std::size_t run_timers();
+  void sleep_until_event(std::int64_t deadline_ns);
+  void arm_wakeup();
+  void drain_wakeup();
+  void submit_queued();
+
+  const Options options_;
+  int wakeup_fd_ = -1;
+  // any thread
+  std::atomic<Message*> messages_{nullptr};
+  std::atomic<bool> sleeping_{false};
+  std::atomic<bool> stopped_{false};
+  // owner thread
+  io_uring ring_{};
+  bool has_ring_ = false;
+  bool wakeup_armed_ = false;
+  unsigned ring_inflight_ = 0;
+  unsigned ring_queued_ = 0;
+  std::multimap<std::int64_t, std::function<void()>> timers_;
+};
+
+template <class T>
+T Loop::block_on(Task<T> task) {
+  std::optional<T> result;
+  start(std::move(task), [&result](T value) { result.emplace(std::move(value)); });
+  while (!result) wait();
+  return *std::move(result);
+}
+
+inline auto Loop::sleep_until(std::int64_t monotonic_ns) {
+  struct Awaiter {
+    Loop& loop;
+    std::int64_t at_ns;
+    bool await_ready() const noexcept { return false; }
+    void await_suspend(std::coroutine_handle<> handle) {
+      loop.at(at_ns, [handle] { handle.resume(); });
+    }
+    void await_resume() noexcept {}
+  };
+  return Awaiter{*this, monotonic_ns};
+}
+
+}  // namespace ross::runtime
