@@ -6,8 +6,9 @@
 //   ROSS_STATUS(attachment->close());        // durable, and errors told
 //
 // Schemes: local:POOL_DIRECTORY/CONTAINER. The last component names the container. Errors: EINVAL with the
-// form expected for a URL that is none; those of opening a pool and a container.
-// Attachments of one process to the same pool share it. Ownership: the caller. Threading: any thread.
+// form expected for a URL that is none, ENAMETOOLONG, EPROTONOSUPPORT for a scheme that is not built in; those of
+// opening a pool and a container. Attachments of one process to the same pool share it, with the options of the first.
+// Ownership: the caller; a file system is not used after its attachment's close. Threading: any thread.
 #pragma once
 
 #include <memory>
