@@ -68,8 +68,7 @@ template <class T>
 using Result = std::expected<T, Status>;
 
 // An error as the value of any Result: return fail(ENOENT, "no container 'x': make it with ...");
-inline std::unexpected<Status> fail(int error, std::string_view message = {},
-                                    Retry retry = Retry::kNever) {
+inline std::unexpected<Status> fail(int error, std::string_view message = {}, Retry retry = Retry::kNever) {
   return std::unexpected<Status>(Status(error, message, retry));
 }
 inline std::unexpected<Status> fail(Status status) { return std::unexpected<Status>(std::move(status)); }
@@ -90,37 +89,36 @@ bool is_ok(const Result<T>& result) {
 }  // namespace ross
 
 // A bug: prints where and what, and aborts. Always on.
-#define ROSS_CHECK(condition, ...)                                                              \
-  do {                                                                                          \
-    if (!(condition)) [[unlikely]]                                                              \
+#define ROSS_CHECK(condition, ...)                                                                   \
+  do {                                                                                               \
+    if (!(condition)) [[unlikely]]                                                                   \
       ::ross::internal::check_failed(__FILE__, __LINE__, #condition, std::string_view{__VA_ARGS__}); \
   } while (false)
 
 #define ROSS_CONCAT_INNER(a, b) a##b
 #define ROSS_CONCAT(a, b) ROSS_CONCAT_INNER(a, b)
-#define ROSS_TRY_WITH(keyword, variable, expression, temporary)                       \
-  auto temporary = (expression);                                                      \
-  if (!temporary.has_value()) [[unlikely]]                                            \
-    keyword ::ross::fail(std::move(temporary).error());                               \
+#define ROSS_TRY_WITH(keyword, variable, expression, temporary) \
+  auto temporary = (expression);                                \
+  if (!temporary.has_value()) [[unlikely]]                      \
+    keyword ::ross::fail(std::move(temporary).error());         \
   variable = *std::move(temporary)
-#define ROSS_OK_WITH(keyword, expression)                                             \
-  do {                                                                                \
-    auto status_ = (expression);                                                      \
-    if (!::ross::internal::is_ok(status_)) [[unlikely]]                               \
-      keyword ::ross::fail(::ross::internal::to_status(std::move(status_)));          \
+#define ROSS_OK_WITH(keyword, expression)                                    \
+  do {                                                                       \
+    auto status_ = (expression);                                             \
+    if (!::ross::internal::is_ok(status_)) [[unlikely]]                      \
+      keyword ::ross::fail(::ross::internal::to_status(std::move(status_))); \
   } while (false)
 
 // ROSS_TRY(auto x, call()) declares x from a Result or returns its Status from a function that returns a Result.
-#define ROSS_TRY(variable, expression) \
-  ROSS_TRY_WITH(return, variable, expression, ROSS_CONCAT(try_, __LINE__))
-#define ROSS_CO_TRY(variable, expression) \
-  ROSS_TRY_WITH(co_return, variable, expression, ROSS_CONCAT(try_, __LINE__))
+#define ROSS_TRY(variable, expression) ROSS_TRY_WITH(return, variable, expression, ROSS_CONCAT(try_, __LINE__))
+#define ROSS_CO_TRY(variable, expression) ROSS_TRY_WITH(co_return, variable, expression, ROSS_CONCAT(try_, __LINE__))
 // ROSS_OK(call()) passes the error of a Status or a Result<T> on to a function that returns a Result.
 #define ROSS_OK(expression) ROSS_OK_WITH(return, expression)
 #define ROSS_CO_OK(expression) ROSS_OK_WITH(co_return, expression)
 // For functions that return a plain Status.
-#define ROSS_STATUS(expression)                             \
-  do {                                                      \
-    ::ross::Status status_ = (expression);                  \
-    if (!status_.ok()) [[unlikely]] return status_;         \
+#define ROSS_STATUS(expression)            \
+  do {                                     \
+    ::ross::Status status_ = (expression); \
+    if (!status_.ok()) [[unlikely]]        \
+      return status_;                      \
   } while (false)

@@ -33,7 +33,7 @@ struct FsckFinding {
 };
 
 struct FsckReport {
-  std::vector<FsckFinding> findings;   // the first kFindingsMax; findings_total counts all
+  std::vector<FsckFinding> findings;  // the first kFindingsMax; findings_total counts all
   std::uint64_t findings_total = 0;
   std::uint64_t nodes = 0;
   std::uint64_t entries = 0;

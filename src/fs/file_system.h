@@ -95,8 +95,7 @@ class FileSystem {
   virtual Async<std::uint64_t> read(FileId file, std::uint64_t offset_bytes, memory::Memory into) = 0;
   // Bytes written: all of them, or an error. EFBIG past kFileBytesMax. Append ignores the offset.
   virtual Async<std::uint64_t> write(FileId file, std::uint64_t offset_bytes, memory::Memory from) = 0;
-  virtual AsyncStatus fallocate(FileId file, Fallocate kind, std::uint64_t offset_bytes,
-                                std::uint64_t size_bytes) = 0;
+  virtual AsyncStatus fallocate(FileId file, Fallocate kind, std::uint64_t offset_bytes, std::uint64_t size_bytes) = 0;
   // The next data or hole at or behind offset; ENXIO past the end.
   virtual Async<std::uint64_t> seek(FileId file, SeekKind kind, std::uint64_t offset_bytes) = 0;
   // data_only leaves out times; size and mapping are always covered.

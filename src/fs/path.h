@@ -25,8 +25,8 @@ Async<Attr> resolve(FileSystem& fs, const Credential& cred, NodeId start, std::s
 struct Place {
   NodeId parent;
   std::string name;
-  bool special = false;         // the path ends in ".", ".." or is the root
-  bool wants_directory = false; // it ended in '/'
+  bool special = false;          // the path ends in ".", ".." or is the root
+  bool wants_directory = false;  // it ended in '/'
 };
 Async<Place> resolve_parent(FileSystem& fs, const Credential& cred, NodeId start, std::string_view path);
 

@@ -69,9 +69,9 @@ struct SetAttr {
 struct OpenFlags {
   bool read = false;
   bool write = false;
-  bool append = false;     // every write goes to the end, atomically
+  bool append = false;  // every write goes to the end, atomically
   bool truncate = false;
-  bool exclusive = false;  // create() only: EEXIST if it is there
+  bool exclusive = false;                  // create() only: EEXIST if it is there
   static OpenFlags from_posix(int flags);  // O_RDONLY ... O_EXCL
 };
 
@@ -109,9 +109,9 @@ enum class Fallocate : std::uint8_t {
 };
 
 struct StatFs {
-  std::uint64_t total_bytes = 0;      // of the pool, or of the container's quota
+  std::uint64_t total_bytes = 0;  // of the pool, or of the container's quota
   std::uint64_t free_bytes = 0;
-  std::uint64_t nodes_total = 0;      // 0: not limited
+  std::uint64_t nodes_total = 0;  // 0: not limited
   std::uint64_t nodes_used = 0;
   std::uint32_t block_bytes = 4096;
   std::uint32_t name_bytes_max = kNameBytesMax;

@@ -8,9 +8,7 @@ Lease::~Lease() {
   if (pool_ != nullptr) pool_->give_back(data_);
 }
 
-std::span<std::byte> Lease::span() const {
-  return {data_, pool_ == nullptr ? 0 : pool_->buffer_bytes()};
-}
+std::span<std::byte> Lease::span() const { return {data_, pool_ == nullptr ? 0 : pool_->buffer_bytes()}; }
 
 BufferPool::~BufferPool() {
   ROSS_CHECK(free_.size() == made_, "a buffer pool was destroyed with buffers lent out");

@@ -46,9 +46,9 @@ class Lease {
 class BufferPool {
  public:
   struct Options {
-    std::size_t buffer_bytes;             // a multiple of the alignment
-    std::size_t buffers_max;              // lent at once
-    std::size_t alignment_bytes = 4096;   // what O_DIRECT wants
+    std::size_t buffer_bytes;            // a multiple of the alignment
+    std::size_t buffers_max;             // lent at once
+    std::size_t alignment_bytes = 4096;  // what O_DIRECT wants
   };
   explicit BufferPool(Options options) : options_(options) {}
   ~BufferPool();

@@ -31,9 +31,7 @@ class Memory {
     for (const Span& span : list) size_bytes_ += span.size_bytes;
   }
   // What a write reads is not changed; one type serves both directions.
-  static Memory for_write(const void* data, std::size_t size_bytes) {
-    return {const_cast<void*>(data), size_bytes};
-  }
+  static Memory for_write(const void* data, std::size_t size_bytes) { return {const_cast<void*>(data), size_bytes}; }
 
   [[nodiscard]] std::size_t size_bytes() const { return size_bytes_; }
   [[nodiscard]] std::span<const Span> spans() const { return {list_ != nullptr ? list_ : &one_, count_}; }

@@ -169,9 +169,7 @@ std::size_t Loop::run_timers() {
   return count;
 }
 
-void Loop::at(std::int64_t monotonic_ns, std::function<void()> run) {
-  timers_.emplace(monotonic_ns, std::move(run));
-}
+void Loop::at(std::int64_t monotonic_ns, std::function<void()> run) { timers_.emplace(monotonic_ns, std::move(run)); }
 
 std::size_t Loop::run_ready() {
   std::size_t count = run_messages();

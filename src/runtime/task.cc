@@ -13,7 +13,7 @@ constexpr bool kPooled = true;
 #endif
 
 constexpr std::size_t kClassBytes = 256;
-constexpr std::size_t kClasses = 32;          // frames up to 8 KiB
+constexpr std::size_t kClasses = 32;             // frames up to 8 KiB
 constexpr std::size_t kFramesPerClassMax = 256;  // per thread: the deepest queue in use, and then some
 
 struct FreeFrame {
