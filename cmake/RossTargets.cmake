@@ -2,8 +2,9 @@
 
 add_library(ross_flags INTERFACE)
 target_compile_options(ross_flags INTERFACE
-  -Wall -Wextra -Wnon-virtual-dtor -Wold-style-cast -Wshadow=local
-  $<$<CXX_COMPILER_ID:GNU>:-Wno-missing-field-initializers>)
+  -Wall -Wextra -Wno-missing-field-initializers
+  $<$<COMPILE_LANGUAGE:CXX>:-Wnon-virtual-dtor -Wold-style-cast>
+  $<$<CXX_COMPILER_ID:GNU>:-Wshadow=local>)
 target_compile_definitions(ross_flags INTERFACE _FILE_OFFSET_BITS=64)
 target_include_directories(ross_flags INTERFACE ${PROJECT_SOURCE_DIR}/src)
 
@@ -32,4 +33,25 @@ function(ross_test name)
   target_link_libraries(${name} PRIVATE ${ARG_DEPENDS} GTest::gmock GTest::gtest_main)
   add_test(NAME ${name} COMMAND ${name} --gtest_brief=1)
   set_tests_properties(${name} PROPERTIES LABELS "${ARG_LABELS}" TIMEOUT ${ARG_TIMEOUT})
+endfunction()
+
+# ross_fuzz(url_fuzz SOURCES url_fuzz.cc CORPUS corpus/url DEPENDS ross::attach): a decoder of bytes from outside, given as
+# LLVMFuzzerTestOneInput. The preset fuzz links libFuzzer; every other preset links replay_main.cc, which feeds it the
+# corpus and a bounded, seeded series of mutations of it as a fast test.
+option(ROSS_FUZZ "Link fuzz targets with libFuzzer (needs clang)" OFF)
+function(ross_fuzz name)
+  if(NOT ROSS_TESTS)
+    return()
+  endif()
+  cmake_parse_arguments(ARG "" "CORPUS" "SOURCES;DEPENDS" ${ARGN})
+  add_executable(${name} ${ARG_SOURCES})
+  target_link_libraries(${name} PRIVATE ${ARG_DEPENDS})
+  if(ROSS_FUZZ)
+    target_link_options(${name} PRIVATE -fsanitize=fuzzer)
+  else()
+    target_sources(${name} PRIVATE ${PROJECT_SOURCE_DIR}/test/fuzz/replay_main.cc)
+    target_link_libraries(${name} PRIVATE ross::base)
+    add_test(NAME ${name} COMMAND ${name} ${CMAKE_CURRENT_SOURCE_DIR}/${ARG_CORPUS})
+    set_tests_properties(${name} PROPERTIES LABELS fast TIMEOUT 120)
+  endif()
 endfunction()
