@@ -14,17 +14,16 @@ import os
 import pathlib
 import re
 import shutil
-import signal
 import subprocess
 import sys
-import threading
 import time
 import xml.etree.ElementTree as ElementTree
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
+import steps
+
+ROOT = steps.ROOT
 LOGS = ROOT / "build" / "check"
 JOBS = min(os.cpu_count() or 1, 16)
-TAIL_LINES = 40
 
 # Each step's bound, generous: a step that needs this long hangs or is lost.
 CONFIGURE_SECONDS_MAX = 120
@@ -36,92 +35,26 @@ ALL_STEPS = ["format", "release", "fast", "lint", "asan", "tsan", "slow", "syste
 FAST_STEPS = ["format", "release", "fast"]
 
 
-class Progress:
-    """One line that is rewritten on a terminal, and nothing elsewhere; finished steps stay as a line of their own."""
-
-    def __init__(self):
-        self.terminal = sys.stdout.isatty() and not os.environ.get("CI")
-        self.width = shutil.get_terminal_size((100, 24)).columns - 1
-        self.step = ""
-        self.began = time.monotonic()
-
-    def begin(self, step):
-        self.step = step
-        self.began = time.monotonic()
-        self.show("")
-
-    def show(self, detail):
-        if self.terminal:
-            seconds = int(time.monotonic() - self.began)
-            line = f"  {self.step:<16} {seconds // 60}:{seconds % 60:02d}  {detail}"
-            print("\r\033[K" + line[: self.width], end="", flush=True)
-
-    def end(self, verdict):
-        if self.terminal:
-            print("\r\033[K", end="")
-        print(f"  {self.step:<16} {verdict}  ({time.monotonic() - self.began:.0f} s)", flush=True)
-
-    def note(self, text):
-        if self.terminal:
-            print("\r\033[K", end="")
-        print(text, flush=True)
-
-
 class Tally:
     passed = 0
     failed = 0
 
 
-progress = Progress()
+progress = steps.Progress()
 tally = Tally()
 
 
 def run(name, command, seconds_max, environment=None, on_line=None):
-    """Runs command with its output in build/check/NAME.log; returns (exit status, log path). 124 means too slow."""
+    """Runs command with its output in build/check/NAME.log; returns (exit status, log path)."""
     log_path = LOGS / f"{name}.log"
-    process = subprocess.Popen(
-        command,
-        cwd=ROOT,
-        env={**os.environ, **(environment or {})},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        start_new_session=True,
-    )
-    expired = threading.Event()
-
-    def kill():
-        expired.set()
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-
-    timer = threading.Timer(seconds_max, kill)
-    timer.start()
-    try:
-        with open(log_path, "wb") as log:
-            for line in process.stdout:
-                log.write(line)
-                if on_line:
-                    on_line(line.decode(errors="replace").rstrip())
-        status = process.wait()
-    except KeyboardInterrupt:
-        os.killpg(process.pid, signal.SIGTERM)
-        raise
-    finally:
-        timer.cancel()
-    return (124 if expired.is_set() else status), log_path
-
-
-def tail(path, lines=TAIL_LINES):
-    text = path.read_text(errors="replace").splitlines()
-    return "\n".join("    | " + line for line in text[-lines:])
+    return steps.run(log_path, command, seconds_max, environment, on_line), log_path
 
 
 def failed(what, log_path, advice, status=1):
     tally.failed += 1
     why = "took too long and was stopped" if status == 124 else "failed"
     progress.end("FAILED")
-    progress.note(f"{what} {why}; the end of {log_path.relative_to(ROOT)}:\n{tail(log_path)}\n    {advice}")
+    progress.note(f"{what} {why}; the end of {log_path.relative_to(ROOT)}:\n{steps.tail(log_path)}\n    {advice}")
     return False
 
 
@@ -294,7 +227,7 @@ def show_failures(log, names, preset):
         begin = re.search(rf"Test +#\d+: {re.escape(name)} \.+.*\n", text)
         output = text[begin.end() :] if begin else "(it was not run)"
         end = re.search(r"^\s*(Start +\d+:|\d+/\d+ Test +#)", output, re.MULTILINE)
-        lines = (output[: end.start()] if end else output).splitlines()[-TAIL_LINES:]
+        lines = (output[: end.start()] if end else output).splitlines()[-steps.TAIL_LINES:]
         progress.note(f"{name} failed; the end of what it said:\n" + "\n".join("    | " + line for line in lines))
         progress.note(f"    Run it alone with: ctest --preset {preset} -R '^{name}$' --output-on-failure")
     if len(names) > 10:
@@ -323,21 +256,21 @@ def check_sanitizer(preset):
 
 
 def main():
-    steps = sys.argv[1:]
-    unknown = [step for step in steps if step not in ALL_STEPS]
+    wanted = sys.argv[1:]
+    unknown = [step for step in wanted if step not in ALL_STEPS]
     if unknown:
         print(f"check: no step '{unknown[0]}'; the steps are {' '.join(ALL_STEPS)}", file=sys.stderr)
         sys.exit(2)
-    if not steps:
-        steps = ALL_STEPS
-    elif steps == ["fast"]:
-        steps = FAST_STEPS
+    if not wanted:
+        wanted = ALL_STEPS
+    elif wanted == ["fast"]:
+        wanted = FAST_STEPS
     LOGS.mkdir(parents=True, exist_ok=True)
     began = time.monotonic()
     built = True
-    if "release" not in steps and any(step in steps for step in ("lint", "slow", "system")):
-        steps = ["release", *steps]
-    for step in [step for step in ALL_STEPS if step in steps]:
+    if "release" not in wanted and any(step in wanted for step in ("lint", "slow", "system")):
+        wanted = ["release", *wanted]
+    for step in [step for step in ALL_STEPS if step in wanted]:
         if step == "format":
             check_format()
         elif step == "release":
