@@ -32,7 +32,7 @@ struct ModelOptions {
   std::uint64_t capacity_bytes = 1 * kTiB;
 };
 
-class ModelFileSystem final : public fs::FileSystem {
+class ModelFileSystem : public fs::FileSystem {
  public:
   explicit ModelFileSystem(Clock& clock, ModelOptions options = {})
       : ModelFileSystem(clock, ModelState(clock.realtime_ns()), options) {}
