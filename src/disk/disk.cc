@@ -2,6 +2,13 @@
 
 namespace ross::disk {
 
+bool Disk::allowed(const Request& request) const {
+  const auto address = reinterpret_cast<std::uintptr_t>(request.data);
+  return request.offset_bytes % kBlockBytes == 0 && request.size_bytes % kBlockBytes == 0 &&
+         address % alignment_bytes() == 0 && request.offset_bytes <= size_bytes() &&
+         request.size_bytes <= size_bytes() - request.offset_bytes && request.size_bytes <= kTransferBytesMax;
+}
+
 void Batch::completed(runtime::Completion& completion, int result) {
   auto& request = static_cast<Request&>(completion);
   Batch& batch = *request.batch;

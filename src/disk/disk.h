@@ -12,10 +12,11 @@
 // number of bytes moved (always all of them) or a negative errno: never a short transfer. Backends whose
 // memory is directly addressable complete before submit returns.
 // Buffer contract: the caller's before submit and after completion, the disk's between.
-// Alignment: offset, size and (unless alignment_bytes() is 1) the buffer's address are multiples of kBlockBytes /
-// alignment_bytes(). Violations are EINVAL.
-// Durability: flush() makes durable every write that completed before it was called; nothing else is promised.
-// Ownership: whoever opened it. Threading: any thread, each on its own loop; flush() blocks and stays off hot loops.
+// Limits: offset and size are multiples of kBlockBytes, the buffer's address is a multiple of alignment_bytes(), and
+// the range lies inside the disk, kTransferBytesMax at most; anything else completes with EINVAL and moves nothing. A
+// size of zero completes with 0. Durability: flush() makes durable every write that completed before it was called;
+// nothing else is promised. Ownership: whoever opened it. Threading: any thread, each on its own loop; flush() blocks
+// and stays off hot loops.
 #pragma once
 
 #include <coroutine>
@@ -30,6 +31,7 @@
 namespace ross::disk {
 
 inline constexpr std::size_t kBlockBytes = 4096;
+inline constexpr std::size_t kTransferBytesMax = std::size_t{1} << 30;  // a completion tells its bytes in an int
 
 struct Request : runtime::Completion {
   enum class Kind : std::uint8_t { kRead, kWrite };
@@ -37,9 +39,12 @@ struct Request : runtime::Completion {
   std::uint64_t offset_bytes = 0;
   std::byte* data = nullptr;
   std::size_t size_bytes = 0;
-  std::size_t moved_bytes = 0;  // the backend's: progress of a transfer that the kernel cut short
-  void* backend = nullptr;      // the backend's
   class Batch* batch = nullptr;
+  // The backend's between submit and completion.
+  void* backend = nullptr;
+  void (*caller_done)(Completion& self, int result) = nullptr;  // done, while done is the backend's own
+  std::size_t moved_bytes = 0;                                  // progress of a transfer that the kernel cut short
+  unsigned tries = 0;                                           // attempts since bytes moved last
 
   Request& read(std::uint64_t at, std::span<std::byte> into) {
     kind = Kind::kRead, offset_bytes = at, data = into.data(), size_bytes = into.size();
@@ -65,6 +70,10 @@ class Disk {
   virtual Status flush() = 0;
   // Tells the device that a range no longer matters. Best effort.
   virtual void discard(std::uint64_t offset_bytes, std::uint64_t size_bytes) = 0;
+
+ protected:
+  // False if the request breaks the limits above. Every backend asks before it does anything.
+  [[nodiscard]] bool allowed(const Request& request) const;
 };
 
 // Several transfers at once, awaited together:

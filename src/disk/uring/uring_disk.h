@@ -2,7 +2,13 @@
 //
 //   ROSS_TRY(auto disk, disk::open_uring("/srv/pool0/data0", {}));
 //
-// Errors: ENOENT, EACCES, EBUSY and EINVAL with a sentence that says what to do.
+// The disk is locked while it is open, so that two pools cannot share it. Transfers that the kernel cuts short or
+// interrupts are continued until they are whole; a loop without a ring makes one at its first transfer.
+// discard() reaches block devices only: a file keeps the space it has, so that it cannot run out of it later. It
+// blocks. A flush that failed once fails for good: what the kernel dropped then is not known, so no later flush vouches
+// for it.
+//
+// Errors of opening: ENOENT, EACCES, EBUSY and EINVAL with a sentence that says what to do. Threading: see Disk.
 #pragma once
 
 #include <memory>
