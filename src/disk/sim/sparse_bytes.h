@@ -3,12 +3,12 @@
 // Ranges must lie inside the 64-bit space; the disk checks them against its size. Threading: owner thread.
 #pragma once
 
+#include <absl/container/flat_hash_map.h>
+
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <span>
-
-#include "absl/container/flat_hash_map.h"
 
 namespace ross::disk {
 
