@@ -14,10 +14,14 @@ using Debug = rocksdb::IODebugContext;
 // As RocksDB's own POSIX file system tells errors apart.
 IOStatus to_status(int error, const std::string& path) {
   switch (error) {
-    case 0: return IOStatus::OK();
-    case ENOENT: return IOStatus::PathNotFound(path, std::strerror(error));
-    case ENOSPC: return IOStatus::NoSpace(path, std::strerror(error));
-    default: return IOStatus::IOError(path, std::strerror(error));
+    case 0:
+      return IOStatus::OK();
+    case ENOENT:
+      return IOStatus::PathNotFound(path, std::strerror(error));
+    case ENOSPC:
+      return IOStatus::NoSpace(path, std::strerror(error));
+    default:
+      return IOStatus::IOError(path, std::strerror(error));
   }
 }
 

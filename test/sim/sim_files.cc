@@ -211,7 +211,8 @@ int SimFiles::rename(const std::string& from, const std::string& to) {
   const auto found = names_.find(clean(from));
   const std::string target = clean(to);
   if (found == names_.end() || !directories_.contains(directory_of(target))) return ENOENT;
-  if (const auto replaced = names_.find(target); replaced != names_.end()) used_bytes_ -= replaced->second->bytes.size();
+  if (const auto replaced = names_.find(target); replaced != names_.end())
+    used_bytes_ -= replaced->second->bytes.size();
   record({.removed = found->first, .added = target, .file = found->second});
   return finish(cut_after);
 }

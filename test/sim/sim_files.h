@@ -57,7 +57,8 @@ class SimFiles {
   int append(const Handle& handle, std::string_view bytes);
   int truncate(const Handle& handle, std::uint64_t size_bytes);
   int sync(const Handle& handle);
-  int read(const Handle& handle, std::uint64_t offset_bytes, std::size_t size_bytes, char* into, std::size_t& read_bytes);
+  int read(const Handle& handle, std::uint64_t offset_bytes, std::size_t size_bytes, char* into,
+           std::size_t& read_bytes);
   std::uint64_t size(const Handle& handle) const;
   std::uint64_t free_bytes() const;
 
