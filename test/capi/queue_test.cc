@@ -32,6 +32,8 @@ class QueueTest : public ::testing::Test {
     buffer = *store.alloc(kBytes);
     queue = *store.queue(kDepth);
   }
+  std::span<ross_completion> take(std::span<ross_completion> into) { return queue.poll(into, -1).value(); }
+
   static constexpr std::uint32_t kDepth = 8;
   static constexpr std::size_t kBytes = 1 << 20;
   Store store;
@@ -50,7 +52,7 @@ TEST_F(QueueTest, WhatIsWrittenInOneBatchIsReadInAnother) {
   ASSERT_EQ(queue.submit(ops).value(), kDepth);
   std::set<std::uint64_t> seen;
   while (seen.size() < kDepth) {
-    for (const ross_completion& one : *queue.poll(done, -1)) {
+    for (const ross_completion& one : take(done)) {
       EXPECT_EQ(one.result, 8192);
       EXPECT_TRUE(seen.insert(one.user_data).second);
     }
@@ -61,7 +63,7 @@ TEST_F(QueueTest, WhatIsWrittenInOneBatchIsReadInAnother) {
   ASSERT_EQ(queue.submit(read).value(), 2U);
   std::uint64_t got = 0;
   while (got < 2) {
-    for (const ross_completion& one : *queue.poll(done, -1)) {
+    for (const ross_completion& one : take(done)) {
       EXPECT_EQ(one.result, one.user_data == 77 ? 64 * 1024 : 0);  // short at the file's end
       ++got;
     }
@@ -85,7 +87,7 @@ TEST_F(QueueTest, AFullQueuePushesBackAndEveryAcceptedOperationCompletesOnce) {
   model_gate(0);
   std::set<std::uint64_t> seen;
   while (seen.size() < kDepth) {
-    for (const ross_completion& one : *queue.poll(std::span(done).first(3), -1)) {
+    for (const ross_completion& one : take(std::span(done).first(3))) {
       EXPECT_EQ(one.result, 512);
       EXPECT_TRUE(seen.insert(one.user_data).second);
     }
@@ -147,7 +149,7 @@ TEST_F(QueueTest, AFailedOperationTellsWhatAndTheNextOnesGoOn) {
                           Queue::read(file, buffer.span().first(10), 0, 2)};
   ASSERT_EQ(queue.submit(ops).value(), 2U);
   for (int got = 0; got < 2;) {
-    for (const ross_completion& one : *queue.poll(done, -1)) {
+    for (const ross_completion& one : take(done)) {
       ++got;
       if (one.user_data == 1) {
         EXPECT_EQ(one.result, -EBADF);
