@@ -101,8 +101,8 @@ ROSS_API int64_t ross_get(ross_store* store, const char* key, void* data, size_t
 
 struct ross_attr {
   size_t size;
-  uint64_t node;  /* the inode number */
-  uint32_t mode;  /* type and permission bits, as st_mode */
+  uint64_t node; /* the inode number */
+  uint32_t mode; /* type and permission bits, as st_mode */
   uint32_t links;
   uint32_t uid;
   uint32_t gid;

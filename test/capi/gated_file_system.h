@@ -64,8 +64,7 @@ class GatedFileSystem final : public fs::FileSystem {
     return below_.readdir(c, d, o);
   }
   fs::Async<fs::Attr> getattr(fs::NodeId n) override { return below_.getattr(n); }
-  fs::Async<fs::Attr> setattr(const Cred& c, fs::NodeId n, const fs::SetAttr& s,
-                              std::optional<fs::FileId> f) override {
+  fs::Async<fs::Attr> setattr(const Cred& c, fs::NodeId n, const fs::SetAttr& s, std::optional<fs::FileId> f) override {
     return below_.setattr(c, n, s, f);
   }
   fs::AsyncStatus access(const Cred& c, fs::NodeId n, int m) override { return below_.access(c, n, m); }
@@ -73,9 +72,7 @@ class GatedFileSystem final : public fs::FileSystem {
   fs::AsyncStatus setxattr(const Cred& c, fs::NodeId n, Name x, Name v, fs::XattrFlags f) override {
     return below_.setxattr(c, n, x, v, f);
   }
-  fs::Async<std::vector<std::string>> listxattr(const Cred& c, fs::NodeId n) override {
-    return below_.listxattr(c, n);
-  }
+  fs::Async<std::vector<std::string>> listxattr(const Cred& c, fs::NodeId n) override { return below_.listxattr(c, n); }
   fs::AsyncStatus removexattr(const Cred& c, fs::NodeId n, Name x) override { return below_.removexattr(c, n, x); }
   fs::Async<fs::Opened> open(const Cred& c, fs::NodeId n, fs::OpenFlags f) override { return below_.open(c, n, f); }
   fs::Async<fs::Opened> create(const Cred& c, fs::NodeId p, Name n, std::uint32_t m, fs::OpenFlags f) override {
@@ -91,9 +88,7 @@ class GatedFileSystem final : public fs::FileSystem {
   fs::AsyncStatus fallocate(fs::FileId f, fs::Fallocate k, std::uint64_t o, std::uint64_t s) override {
     return below_.fallocate(f, k, o, s);
   }
-  fs::Async<std::uint64_t> seek(fs::FileId f, fs::SeekKind k, std::uint64_t o) override {
-    return below_.seek(f, k, o);
-  }
+  fs::Async<std::uint64_t> seek(fs::FileId f, fs::SeekKind k, std::uint64_t o) override { return below_.seek(f, k, o); }
   fs::AsyncStatus sync() override { return below_.sync(); }
   fs::AsyncStatus lock(fs::FileId f, const fs::LockRange& r, bool w) override { return below_.lock(f, r, w); }
   fs::Async<fs::LockRange> test_lock(fs::FileId f, const fs::LockRange& r) override { return below_.test_lock(f, r); }
@@ -109,8 +104,8 @@ class GatedFileSystem final : public fs::FileSystem {
 
   fs::FileSystem& below_;
   std::mutex mutex_;
-  bool closed_ = false;          // guarded by mutex_
-  runtime::WaitQueue waiting_;   // guarded by mutex_
+  bool closed_ = false;         // guarded by mutex_
+  runtime::WaitQueue waiting_;  // guarded by mutex_
 };
 
 }  // namespace ross::capi_test

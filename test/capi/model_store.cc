@@ -27,9 +27,7 @@ ModelAttachment* ModelAttachment::last = nullptr;
 
 }  // namespace
 
-ross_store* model_store(void) {
-  return ross::capi::make_store(std::make_unique<ModelAttachment>());
-}
+ross_store* model_store(void) { return ross::capi::make_store(std::make_unique<ModelAttachment>()); }
 
 void model_gate(int closed) {
   if (closed != 0) {

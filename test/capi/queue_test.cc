@@ -92,9 +92,9 @@ TEST_F(QueueTest, AFullQueuePushesBackAndEveryAcceptedOperationCompletesOnce) {
       EXPECT_TRUE(seen.insert(one.user_data).second);
     }
   }
-  EXPECT_EQ(*seen.rbegin(), kDepth - 1);             // none of the refused
-  EXPECT_TRUE(queue.poll(done, -1)->empty());        // nothing in flight: no wait
-  EXPECT_EQ(queue.submit(ops).value(), kDepth);      // room again
+  EXPECT_EQ(*seen.rbegin(), kDepth - 1);         // none of the refused
+  EXPECT_TRUE(queue.poll(done, -1)->empty());    // nothing in flight: no wait
+  EXPECT_EQ(queue.submit(ops).value(), kDepth);  // room again
 }
 
 TEST_F(QueueTest, DoneButNotPolledStillCountsAgainstTheDepth) {

@@ -9,7 +9,8 @@ using ross::capi::tell;
 
 int ross_pool_create(const char* directory, const ross_pool_options* options) {
   return guarded([&]() -> int {
-    if (directory == nullptr || options == nullptr) return tell(EINVAL, "ross_pool_create needs a directory and options");
+    if (directory == nullptr || options == nullptr)
+      return tell(EINVAL, "ross_pool_create needs a directory and options");
     ross_pool_options known{};
     if (const Status status = ross::capi::take_options(options, known); !status.ok()) return tell(status);
     if (known.device_bytes == 0) return tell(EINVAL, "set device_bytes to the size the pool's device shall have");

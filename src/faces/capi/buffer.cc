@@ -71,13 +71,9 @@ int ross_buffer_register(ross_store* store, void* data, size_t length, ross_buff
   });
 }
 
-void* ross_buffer_data(const ross_buffer* buffer) {
-  return buffer == nullptr ? nullptr : buffer->data;
-}
+void* ross_buffer_data(const ross_buffer* buffer) { return buffer == nullptr ? nullptr : buffer->data; }
 
-size_t ross_buffer_length(const ross_buffer* buffer) {
-  return buffer == nullptr ? 0 : buffer->size_bytes;
-}
+size_t ross_buffer_length(const ross_buffer* buffer) { return buffer == nullptr ? 0 : buffer->size_bytes; }
 
 int ross_buffer_free(ross_buffer* buffer) {
   if (buffer == nullptr) return tell(EINVAL, "the buffer is null");

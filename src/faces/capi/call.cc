@@ -67,10 +67,6 @@ ross_store* make_store(std::unique_ptr<attach::Attachment> attachment) {
 
 }  // namespace ross::capi
 
-const char* ross_version(void) {
-  return "0.1.0";
-}
+const char* ross_version(void) { return "0.1.0"; }
 
-const char* ross_last_error(void) {
-  return ross::capi::last_error.c_str();
-}
+const char* ross_last_error(void) { return ross::capi::last_error.c_str(); }

@@ -47,8 +47,7 @@ int ross_open(ross_store* store, const char* path, int flags, uint32_t mode, ros
       return tell(EINVAL, "a flag that ross_open does not know: see ross.h");
     }
     auto made = std::make_unique<ross_file>();
-    const Result<ross::fs::Opened> opened =
-        run(ross::capi::open_path(store->fs(), store->cred, path, flags, mode));
+    const Result<ross::fs::Opened> opened = run(ross::capi::open_path(store->fs(), store->cred, path, flags, mode));
     if (!opened.has_value()) return tell(opened.error());
     made->store = store;
     made->id = opened->file;

@@ -35,8 +35,8 @@ struct ross_file {
   ross::fs::FileId id;
   ross::fs::NodeId node;
   bool append = false;
-  std::uint64_t position = 0;                 // one thread at a time
-  std::atomic<std::uint32_t> inflight{0};     // queued operations
+  std::uint64_t position = 0;              // one thread at a time
+  std::atomic<std::uint32_t> inflight{0};  // queued operations
 };
 
 struct ross_dir {

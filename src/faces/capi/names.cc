@@ -124,8 +124,7 @@ int ross_rename(ross_store* store, const char* from, const char* to, int flags) 
       if (!moved.has_value()) return tell(moved.error());
       if (!S_ISDIR(moved->mode)) return tell(Status(ENOTDIR));
     }
-    return done(run(
-        store->fs().rename(store->cred, source->parent, source->name, target->parent, target->name, how)));
+    return done(run(store->fs().rename(store->cred, source->parent, source->name, target->parent, target->name, how)));
   });
 }
 

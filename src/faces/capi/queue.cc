@@ -37,8 +37,8 @@ struct ross_queue {
   Slot* free = nullptr;
   Slot* done_head = nullptr;  // in order of completion
   Slot** done_tail = &done_head;
-  std::uint32_t accepted = 0;  // in flight or done
-  std::uint32_t running = 0;   // in flight
+  std::uint32_t accepted = 0;         // in flight or done
+  std::uint32_t running = 0;          // in flight
   std::vector<std::string> messages;  // of the completions given last
 };
 
@@ -91,7 +91,8 @@ int refuse(const ross_queue& queue, const ross_op& op, std::uint32_t size) {
   if (op.file->store != queue.store) return tell(EBADF, "the file is of another store than the queue");
   if (op.op == ROSS_OP_FSYNC || op.op == ROSS_OP_FDATASYNC) return 0;
   if (op.data == nullptr && op.length != 0) return tell(EINVAL, "a transfer without memory");
-  if (op.length > ROSS_IO_BYTES_MAX) return tell(EINVAL, "more than ROSS_IO_BYTES_MAX bytes in one operation: split it");
+  if (op.length > ROSS_IO_BYTES_MAX)
+    return tell(EINVAL, "more than ROSS_IO_BYTES_MAX bytes in one operation: split it");
   if (op.offset > static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max())) {
     return tell(EINVAL, "the offset is beyond 2^63 - 1");
   }
@@ -99,16 +100,13 @@ int refuse(const ross_queue& queue, const ross_op& op, std::uint32_t size) {
   if (op.buffer->store != queue.store) return tell(EINVAL, "the buffer is registered with another store");
   const auto begin = reinterpret_cast<std::uintptr_t>(op.buffer->data);
   const auto data = reinterpret_cast<std::uintptr_t>(op.data);
-  if (data < begin || data - begin > op.buffer->size_bytes ||
-      op.length > op.buffer->size_bytes - (data - begin)) {
+  if (data < begin || data - begin > op.buffer->size_bytes || op.length > op.buffer->size_bytes - (data - begin)) {
     return tell(EINVAL, "the transfer's memory is not inside its registered buffer");
   }
   return 0;
 }
 
-bool usable(const ross_queue* queue) {
-  return queue != nullptr && queue->generation == ross::capi::fork_generation();
-}
+bool usable(const ross_queue* queue) { return queue != nullptr && queue->generation == ross::capi::fork_generation(); }
 
 constexpr const char* kUnusable = "the queue is null, or belongs to the process this one was forked from";
 
