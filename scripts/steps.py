@@ -71,7 +71,7 @@ def run(log_path, command, seconds_max, environment=None, on_line=None):
                 if on_line:
                     on_line(line.decode(errors="replace").rstrip())
         status = process.wait()
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, SystemExit):
         os.killpg(process.pid, signal.SIGTERM)
         raise
     finally:
