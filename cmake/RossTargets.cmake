@@ -16,6 +16,9 @@ function(ross_room name)
   target_link_libraries(ross_${name} PUBLIC ross_flags ${ARG_DEPENDS})
 endfunction()
 
+# Every program that runs under the sanitizers, as one target.
+add_custom_target(fast_tests)
+
 # ross_test(status_test SOURCES status_test.cc DEPENDS ross::base LABELS fast TIMEOUT 60): a GoogleTest program.
 # Label fast: part of the sanitizer runs and of the set that takes under a minute.
 function(ross_test name)
@@ -33,6 +36,9 @@ function(ross_test name)
   target_link_libraries(${name} PRIVATE ${ARG_DEPENDS} GTest::gmock GTest::gtest_main)
   add_test(NAME ${name} COMMAND ${name} --gtest_brief=1)
   set_tests_properties(${name} PROPERTIES LABELS "${ARG_LABELS}" TIMEOUT ${ARG_TIMEOUT})
+  if("fast" IN_LIST ARG_LABELS)
+    add_dependencies(fast_tests ${name})
+  endif()
 endfunction()
 
 # ross_fuzz(url_fuzz SOURCES url_fuzz.cc CORPUS corpus/url DEPENDS ross::attach): a decoder of bytes from outside, given as
@@ -53,5 +59,6 @@ function(ross_fuzz name)
     target_link_libraries(${name} PRIVATE ross::base)
     add_test(NAME ${name} COMMAND ${name} ${CMAKE_CURRENT_SOURCE_DIR}/${ARG_CORPUS})
     set_tests_properties(${name} PROPERTIES LABELS fast TIMEOUT 120)
+    add_dependencies(fast_tests ${name})
   endif()
 endfunction()

@@ -101,8 +101,6 @@ def build(preset, targets=None):
     status, log = run(f"configure-{preset}", ["cmake", "--preset", preset], CONFIGURE_SECONDS_MAX)
     if status != 0:
         return failed(f"Configuring {preset}", log, f"Try again with: cmake --preset {preset}", status)
-    if callable(targets):
-        targets = targets()
     command = ["cmake", "--build", "--preset", preset, "-j", str(JOBS)]
     if targets:
         command += ["--target", *targets]
@@ -127,14 +125,12 @@ def list_tests(preset, label):
     return [(test["name"], test.get("command", [])) for test in tests]
 
 
-def built_tests(preset, label):
-    """The tests of a label that are programs of this build, as targets; a script gains nothing from a sanitizer."""
+def program_tests(preset, label):
+    """Names of a label's tests that are programs of this build; a script gains nothing from a sanitizer.
+
+    ctest tells no command for a program that is not there: it counts, so that running it says so."""
     folder = str(ROOT / "build" / preset) + os.sep
-    names = []
-    for name, command in list_tests(preset, label):
-        if command and command[0].startswith(folder):
-            names.append((name, pathlib.Path(command[0]).name))
-    return names
+    return {name for name, command in list_tests(preset, label) if not command or command[0].startswith(folder)}
 
 
 def count_cases(results):
@@ -215,9 +211,19 @@ def test(preset, label, only=None):
     else:
         progress.end(f"FAILED, {verdict}, {broken} failed" + (" (time is up)" if status == 124 else ""))
         show_failures(log, names_failed, preset)
-    for case, reason in sorted(skipped.items()):
-        progress.note(f"    skipped {case}: {reason}")
+    show_skipped(skipped)
     return broken == 0
+
+
+def show_skipped(skipped):
+    """One line for each case and reason, its variants counted."""
+    groups = {}
+    for case, reason in skipped.items():
+        plain = re.sub(r"^\w+/|/\w+$", "", case)
+        groups.setdefault((plain, reason), []).append(case)
+    for (case, reason), variants in sorted(groups.items()):
+        count = f" ({len(variants)} variants)" if len(variants) > 1 else ""
+        progress.note(f"    skipped {case}{count}: {reason}")
 
 
 def show_failures(log, names, preset):
@@ -250,9 +256,8 @@ def check_lint():
 
 
 def check_sanitizer(preset):
-    if not build(preset, lambda: [target for _, target in built_tests(preset, "fast")]):
-        return False
-    return test(preset, "fast", only={name for name, _ in built_tests(preset, "fast")})
+    if build(preset, ["fast_tests"]):
+        test(preset, "fast", only=program_tests(preset, "fast"))
 
 
 def main():
