@@ -39,7 +39,7 @@ class Memory {
   [[nodiscard]] std::byte* contiguous(std::size_t offset_bytes, std::size_t size_bytes) const {
     for (const Span& span : spans()) {
       if (offset_bytes < span.size_bytes) {
-        return offset_bytes + size_bytes <= span.size_bytes ? span.data + offset_bytes : nullptr;
+        return size_bytes <= span.size_bytes - offset_bytes ? span.data + offset_bytes : nullptr;
       }
       offset_bytes -= span.size_bytes;
     }

@@ -17,6 +17,10 @@ namespace {
 
 thread_local Loop* current_loop = nullptr;
 
+// Waiting with a deadline in one system call; completions beyond the queue's size are kept, not dropped.
+constexpr unsigned kFeatures = IORING_FEAT_EXT_ARG | IORING_FEAT_NODROP;
+constexpr int kEnterTriesMax = 1000;
+
 void relax() {
 #if defined(__x86_64__)
   _mm_pause();
@@ -33,6 +37,7 @@ Loop::Scope::~Scope() { current_loop = previous_; }
 Loop* Loop::current() { return current_loop; }
 
 Result<std::unique_ptr<Loop>> Loop::create(Options options) {
+  options.submit_batch = std::clamp(options.submit_batch, 1U, options.ring_entries);
   std::unique_ptr<Loop> loop(new Loop(options));
   loop->wakeup_fd_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   if (loop->wakeup_fd_ < 0) return fail(errno, "cannot make an eventfd: raise the open file limit (ulimit -n)");
@@ -94,6 +99,10 @@ Result<io_uring*> Loop::ring() {
     params.cq_entries = options_.ring_entries * 8;
     error = io_uring_queue_init_params(options_.ring_entries, &ring_, &params);
   }
+  if (error >= 0 && (params.features & kFeatures) != kFeatures) {
+    io_uring_queue_exit(&ring_);
+    return fail(ENOSYS, "this kernel's io_uring is too old: ROSS needs Linux 5.11 or newer");
+  }
   if (error < 0) {
     return fail(-error, fmt::format("cannot make an io_uring ({}): check kernel.io_uring_disabled and ulimit -l",
                                     Status(-error).message()));
@@ -102,48 +111,59 @@ Result<io_uring*> Loop::ring() {
   return &ring_;
 }
 
-io_uring_sqe* Loop::next_sqe(Completion& completion) {
-  io_uring_sqe* sqe = io_uring_get_sqe(&ring_);
-  if (sqe == nullptr) {
-    submit_queued();
-    sqe = io_uring_get_sqe(&ring_);
-    ROSS_CHECK(sqe != nullptr, "the submission queue is full after a submit");
-  }
-  io_uring_sqe_set_data(sqe, &completion);
-  ++ring_inflight_;
-  ++ring_queued_;
+io_uring_sqe* Loop::free_sqe() {
+  if (io_uring_sq_ready(&ring_) >= options_.submit_batch) enter_kernel();
+  io_uring_sqe* const sqe = io_uring_get_sqe(&ring_);
+  ROSS_CHECK(sqe != nullptr, "the submission queue is full after a submit");
   return sqe;
 }
 
-void Loop::submit_queued() {
-  // EBUSY and EAGAIN ask us to take completions first; run_completions does, so a bounded number of tries is enough.
-  for (int tries = 0; ring_queued_ > 0 && tries < 1000; ++tries) {
-    const int submitted = io_uring_submit(&ring_);
-    if (submitted > 0) ring_queued_ -= std::min<unsigned>(ring_queued_, static_cast<unsigned>(submitted));
-    if (submitted < 0 && submitted != -EINTR && submitted != -EAGAIN && submitted != -EBUSY) {
-      ROSS_CHECK(false, "io_uring_enter refused a well-formed submission");
-    }
+io_uring_sqe* Loop::next_sqe(Completion& completion) {
+  io_uring_sqe* const sqe = free_sqe();
+  io_uring_sqe_set_data(sqe, &completion);
+  ++ring_inflight_;
+  return sqe;
+}
+
+// Submits what is queued and lets the kernel post what it completed for this thread, in one system call.
+void Loop::enter_kernel() {
+  for (int tries = 0; tries < kEnterTriesMax; ++tries) {
+    const int submitted = io_uring_submit_and_get_events(&ring_);
+    if (io_uring_sq_ready(&ring_) == 0) return;
+    // EAGAIN: the kernel is short of memory for now. Nothing else can be wrong with entries that the ring gave out.
+    ROSS_CHECK(submitted >= 0 || submitted == -EINTR || submitted == -EAGAIN || submitted == -EBUSY,
+               "io_uring_enter refused a well-formed submission");
   }
 }
 
-// Takes and runs what has completed. The caller submits.
+// True when completions exist that only a system call brings into the queue: with IORING_SETUP_COOP_TASKRUN the kernel
+// waits for us to enter it, and what overflowed the queue it keeps.
+bool Loop::kernel_holds_completions() const {
+  return has_ring_ && io_uring_cq_ready(&ring_) == 0 &&
+         (__atomic_load_n(ring_.sq.kflags, __ATOMIC_RELAXED) & (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW)) != 0;
+}
+
+// Runs what the completion queue holds now; what completes meanwhile is for the next pass, so that completions that
+// submit again cannot keep a pass from ending.
 std::size_t Loop::run_completions() {
-  if (!has_ring_ || (ring_inflight_ == 0 && !wakeup_armed_)) return 0;
+  if (!has_ring_) return 0;
   constexpr unsigned kBatch = 64;
-  io_uring_cqe* batch[kBatch];
   std::size_t count = 0;
-  for (;;) {
-    const unsigned taken = io_uring_peek_batch_cqe(&ring_, batch, kBatch);
-    if (taken == 0) break;
+  for (unsigned left = io_uring_cq_ready(&ring_); left > 0;) {
     // Copy out first: a completion may submit, and the entries are ours only until we advance.
     struct Done {
       Completion* completion;
       int result;
     } done[kBatch];
-    for (unsigned i = 0; i < taken; ++i) {
-      done[i] = {static_cast<Completion*>(io_uring_cqe_get_data(batch[i])), batch[i]->res};
+    unsigned taken = 0;
+    unsigned head = 0;
+    io_uring_cqe* entry = nullptr;
+    io_uring_for_each_cqe(&ring_, head, entry) {
+      if (taken == std::min(left, kBatch)) break;
+      done[taken++] = {static_cast<Completion*>(io_uring_cqe_get_data(entry)), entry->res};
     }
     io_uring_cq_advance(&ring_, taken);
+    left -= taken;
     for (unsigned i = 0; i < taken; ++i) {
       if (done[i].completion == nullptr) {
         wakeup_armed_ = false;
@@ -154,14 +174,15 @@ std::size_t Loop::run_completions() {
       ++count;
       done[i].completion->done(*done[i].completion, done[i].result);
     }
-    if (taken < kBatch) break;
   }
   return count;
 }
 
 std::size_t Loop::run_timers() {
   std::size_t count = 0;
-  while (!timers_.empty() && timers_.begin()->first <= clock().monotonic_ns()) {
+  // No more than there are now: a timer may set itself again for this very moment.
+  for (std::size_t left = timers_.size(); left > 0; --left) {
+    if (timers_.empty() || timers_.begin()->first > clock().monotonic_ns()) break;
     auto node = timers_.extract(timers_.begin());
     node.mapped()();
     ++count;
@@ -180,18 +201,28 @@ std::size_t Loop::run_ready() {
 
 std::size_t Loop::poll() {
   const Scope scope(*this);
-  if (ring_queued_ > 0) submit_queued();
+  if (has_queued() || kernel_holds_completions()) enter_kernel();
   const std::size_t count = run_ready();
-  if (ring_queued_ > 0) submit_queued();
+  if (has_queued()) enter_kernel();
   return count;
 }
 
-std::size_t Loop::wait(std::int64_t deadline_ns) {
+std::size_t Loop::drive(std::int64_t deadline_ns, bool heed_stop) {
   const Scope scope(*this);
+  // What an earlier pass queued goes to the kernel in this call whatever else there is to do. What this one queues may
+  // wait for the next, which can submit it and sleep in one system call.
+  bool owes_submit = has_queued();
   std::int64_t spin_until = 0;
   for (;;) {
-    if (const std::size_t count = run_ready(); count > 0) return count;
-    if (stopped_.load(std::memory_order_relaxed)) return 0;
+    if (kernel_holds_completions()) {
+      enter_kernel();
+      owes_submit = false;
+    }
+    if (const std::size_t count = run_ready(); count > 0) {
+      if (owes_submit) enter_kernel();
+      return count;
+    }
+    if (heed_stop && stopped_.load(std::memory_order_relaxed)) return 0;
     const std::int64_t now = clock().monotonic_ns();
     if (now >= deadline_ns) return 0;
     const std::int64_t until = timers_.empty() ? deadline_ns : std::min(deadline_ns, timers_.begin()->first);
@@ -203,37 +234,31 @@ std::size_t Loop::wait(std::int64_t deadline_ns) {
       for (int i = 0; i < 32; ++i) relax();
       continue;
     }
-    sleep_until_event(until);
+    sleep_until_event(until, heed_stop);
+    owes_submit = false;
   }
 }
 
 void Loop::arm_wakeup() {
   if (wakeup_armed_) return;
-  io_uring_sqe* sqe = io_uring_get_sqe(&ring_);
-  if (sqe == nullptr) {
-    submit_queued();
-    sqe = io_uring_get_sqe(&ring_);
-    ROSS_CHECK(sqe != nullptr, "the submission queue is full after a submit");
-  }
-  ++ring_queued_;
+  io_uring_sqe* const sqe = free_sqe();
   io_uring_prep_poll_add(sqe, wakeup_fd_, POLLIN);
   io_uring_sqe_set_data(sqe, nullptr);  // null stands for the wake-up; it is not counted as in flight
   wakeup_armed_ = true;
 }
 
 // Sleeps until a message, a stop, a completion or the deadline; submits what is queued in the same system call.
-void Loop::sleep_until_event(std::int64_t deadline_ns) {
+void Loop::sleep_until_event(std::int64_t deadline_ns, bool heed_stop) {
   sleeping_.store(true, std::memory_order_seq_cst);
-  if (messages_.load(std::memory_order_seq_cst) == nullptr && !stopped_.load(std::memory_order_seq_cst)) {
+  if (messages_.load(std::memory_order_seq_cst) == nullptr &&
+      !(heed_stop && stopped_.load(std::memory_order_seq_cst))) {
     const bool forever = deadline_ns == INT64_MAX;
     const std::int64_t left_ns = forever ? 0 : std::max<std::int64_t>(0, deadline_ns - clock().monotonic_ns());
     if (has_ring_) {
       arm_wakeup();
       __kernel_timespec timeout{.tv_sec = left_ns / 1'000'000'000, .tv_nsec = left_ns % 1'000'000'000};
       io_uring_cqe* first = nullptr;
-      const unsigned before = io_uring_sq_ready(&ring_);
       io_uring_submit_and_wait_timeout(&ring_, &first, 1, forever ? nullptr : &timeout, nullptr);
-      ring_queued_ -= std::min(ring_queued_, before - io_uring_sq_ready(&ring_));
     } else {
       timespec timeout{.tv_sec = left_ns / 1'000'000'000, .tv_nsec = left_ns % 1'000'000'000};
       pollfd fd{.fd = wakeup_fd_, .events = POLLIN, .revents = 0};

@@ -9,7 +9,8 @@
 //
 // Ownership: the loop borrows every Completion, Message and Timer from submit until it has run it.
 // Threading: owner thread; post() and stop() from any thread. The owner is whoever drives the loop; it may change
-// between calls, never during one.
+// between calls, never during one. The kernel finishes an operation on the thread that submitted it: should that one
+// compute on without a system call after it handed the loop over, completions can be late by a timer tick.
 #pragma once
 
 #include <liburing.h>
@@ -43,7 +44,10 @@ class Loop {
  public:
   struct Options {
     Clock* clock = &system_clock();
-    unsigned ring_entries = 256;    // a full ring is submitted, then filled again
+    unsigned ring_entries = 256;  // a full ring is submitted, then filled again
+    // Entries go to the kernel in pieces of this many, so that the device works on the first while the later ones are
+    // made. The kernel holds back the start of larger pieces until their end (its block layer plugs above two).
+    unsigned submit_batch = 2;
     std::int64_t spin_ns = 20'000;  // how long wait() polls before it sleeps
   };
 
@@ -61,13 +65,14 @@ class Loop {
 
   // One pass without blocking. Returns how many things ran.
   std::size_t poll();
-  // Runs something, or sleeps until something can run or deadline_ns (monotonic) passes. Returns how many ran.
-  std::size_t wait(std::int64_t deadline_ns = INT64_MAX);
+  // Runs something, or sleeps until something can run, deadline_ns (monotonic) passes or stop() was called. Returns how
+  // many ran. What they queued on the ring goes to the kernel with the next call.
+  std::size_t wait(std::int64_t deadline_ns = INT64_MAX) { return drive(deadline_ns, true); }
   // Drives the loop until stop().
   void run();
   void stop();
 
-  // Drives the loop until the task is done. Not from inside the loop.
+  // Drives the loop until the task is done, also after stop(). Not from inside the loop.
   template <class T>
   T block_on(Task<T> task);
 
@@ -85,10 +90,11 @@ class Loop {
 
   [[nodiscard]] Clock& clock() const { return *options_.clock; }
 
-  // The ring, made at the first call. Queue entries with next_sqe(); they are submitted by the next poll.
+  // The ring, made at the first call. Queue entries with next_sqe(); they are submitted in pieces of
+  // submit_batch, and the rest by the next poll() or wait().
   Result<io_uring*> ring();
-  // A free submission entry whose completion goes to completion; submits the queue when it is full. Never null after
-  // ring() succeeded: it fails only by ROSS_CHECK, because the queue empties on submit.
+  // A free submission entry whose completion goes to completion. May submit the entries handed out before, which must be
+  // complete. Never null after ring() succeeded: it fails only by ROSS_CHECK, because the queue empties on submit.
   io_uring_sqe* next_sqe(Completion& completion);
   [[nodiscard]] unsigned ring_inflight() const { return ring_inflight_; }
 
@@ -106,14 +112,18 @@ class Loop {
 
  private:
   explicit Loop(Options options) : options_(options) {}
+  std::size_t drive(std::int64_t deadline_ns, bool heed_stop);
   std::size_t run_ready();
   std::size_t run_messages();
   std::size_t run_completions();
   std::size_t run_timers();
-  void sleep_until_event(std::int64_t deadline_ns);
+  void sleep_until_event(std::int64_t deadline_ns, bool heed_stop);
   void arm_wakeup();
   void drain_wakeup();
-  void submit_queued();
+  io_uring_sqe* free_sqe();
+  [[nodiscard]] bool has_queued() const { return has_ring_ && io_uring_sq_ready(&ring_) > 0; }
+  [[nodiscard]] bool kernel_holds_completions() const;
+  void enter_kernel();
 
   const Options options_;
   int wakeup_fd_ = -1;
@@ -126,7 +136,6 @@ class Loop {
   bool has_ring_ = false;
   bool wakeup_armed_ = false;
   unsigned ring_inflight_ = 0;
-  unsigned ring_queued_ = 0;
   std::multimap<std::int64_t, std::function<void()>> timers_;
 };
 
@@ -134,7 +143,7 @@ template <class T>
 T Loop::block_on(Task<T> task) {
   std::optional<T> result;
   start(std::move(task), [&result](T value) { result.emplace(std::move(value)); });
-  while (!result) wait();
+  while (!result) drive(INT64_MAX, false);
   return *std::move(result);
 }
 

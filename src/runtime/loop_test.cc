@@ -4,7 +4,10 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
+#include <atomic>
+#include <functional>
 #include <thread>
 #include <vector>
 
@@ -75,6 +78,20 @@ TEST(Loop, RingCompletionsRunOnceAlsoPastTheRingsSize) {
   for (auto& one : all) EXPECT_EQ(1, one.times);
 }
 
+TEST(Loop, EntriesReachTheKernelInPiecesOfTheBatchWithoutBeingPolled) {
+  auto loop = *Loop::create({.submit_batch = 2});
+  io_uring* const ring = loop->ring().value();
+  std::vector<Completion> all(5);
+  for (auto& one : all) {
+    one.done = [](Completion&, int) {};
+    io_uring_prep_nop(loop->next_sqe(one));
+  }
+  EXPECT_EQ(1U, io_uring_sq_ready(ring));
+  loop->poll();
+  EXPECT_EQ(0U, io_uring_sq_ready(ring));
+  EXPECT_EQ(0U, loop->ring_inflight());
+}
+
 TEST(Loop, DeadlinePassesWithARingAndWithout) {
   for (const bool ring : {false, true}) {
     auto loop = *Loop::create({.spin_ns = 0});
@@ -85,6 +102,174 @@ TEST(Loop, DeadlinePassesWithARingAndWithout) {
     EXPECT_EQ(0U, loop->wait(started + 2'000'000));
     EXPECT_GE(loop->clock().monotonic_ns(), started + 2'000'000);
   }
+}
+
+// A completion that counts itself.
+struct Told : Completion {
+  int times = 0;
+  int result = 0;
+  Told() {
+    done = [](Completion& completion, int value) {
+      auto& self = static_cast<Told&>(completion);
+      ++self.times;
+      self.result = value;
+    };
+  }
+};
+
+// Drives the loop until condition() holds; false after ten seconds.
+template <class Condition>
+bool drive(Loop& loop, Condition condition) {
+  const std::int64_t give_up_ns = system_clock().monotonic_ns() + 10'000'000'000;
+  while (!condition()) {
+    if (system_clock().monotonic_ns() > give_up_ns) return false;
+    loop.wait(loop.clock().monotonic_ns() + 100'000'000);
+  }
+  return true;
+}
+
+TEST(Loop, MoreInFlightThanTheCompletionQueueHoldsLosesNothing) {
+  auto loop = *Loop::create({.ring_entries = 8});
+  ASSERT_TRUE(loop->ring().has_value());
+  std::vector<Told> all(20'000);
+  for (auto& one : all) io_uring_prep_nop(loop->next_sqe(one));
+  EXPECT_TRUE(drive(*loop, [&] { return loop->ring_inflight() == 0; }));
+  for (auto& one : all) ASSERT_EQ(1, one.times);
+}
+
+TEST(Loop, WhatIsQueuedReachesTheKernelAlsoWhileMessagesKeepTheLoopBusy) {
+  auto loop = *Loop::create();
+  ASSERT_TRUE(loop->ring().has_value());
+  struct Again : Message {
+    Loop* loop;
+  };
+  Again again;
+  again.loop = loop.get();
+  again.run = [](Message& self) { static_cast<Again&>(self).loop->post(self); };
+  loop->post(again);
+  Told told;
+  io_uring_prep_nop(loop->next_sqe(told));
+  for (int i = 0; i < 100 && told.times == 0; ++i) EXPECT_GT(loop->wait(), 0U);
+  EXPECT_EQ(1, told.times);
+}
+
+TEST(Loop, CompletionsThatSubmitAgainLeaveRoomForTheOthers) {
+  auto loop = *Loop::create({.ring_entries = 64});
+  ASSERT_TRUE(loop->ring().has_value());
+  struct Endless : Completion {
+    Loop* loop;
+    std::uint64_t times = 0;
+    bool stop = false;
+  };
+  std::vector<Endless> all(64);
+  for (auto& one : all) {
+    one.loop = loop.get();
+    one.done = [](Completion& completion, int) {
+      auto& self = static_cast<Endless&>(completion);
+      ASSERT_LT(++self.times, 1'000'000U) << "one pass never ended";
+      if (!self.stop) io_uring_prep_nop(self.loop->next_sqe(self));
+    };
+    io_uring_prep_nop(loop->next_sqe(one));
+  }
+  for (int i = 0; i < 10; ++i) loop->poll();
+  for (auto& one : all) {
+    EXPECT_GT(one.times, 0U);
+    one.stop = true;
+  }
+  EXPECT_TRUE(drive(*loop, [&] { return loop->ring_inflight() == 0; }));
+}
+
+TEST(Loop, ATimerThatSetsItselfForNowDoesNotHoldThePass) {
+  SimClock clock;
+  auto loop = *Loop::create({.clock = &clock});
+  int times = 0;
+  std::function<void()> again = [&] {
+    ASSERT_LT(++times, 1000);
+    loop->at(clock.monotonic_ns(), again);
+  };
+  loop->at(0, again);
+  EXPECT_EQ(1U, loop->poll());
+  EXPECT_EQ(1U, loop->poll());
+}
+
+struct NopAwaiter : Completion {
+  explicit NopAwaiter(Loop& on) : loop(on) {}
+  Loop& loop;
+  std::coroutine_handle<> handle;
+  int result = 1;
+  bool await_ready() const noexcept { return false; }
+  void await_suspend(std::coroutine_handle<> waiting) {
+    handle = waiting;
+    done = [](Completion& completion, int value) {
+      auto& self = static_cast<NopAwaiter&>(completion);
+      self.result = value;
+      self.handle.resume();
+    };
+    io_uring_prep_nop(loop.next_sqe(*this));
+  }
+  int await_resume() const noexcept { return result; }
+};
+Task<int> one_nop(Loop& loop) {
+  NopAwaiter nop(loop);
+  co_return co_await nop;
+}
+
+TEST(Loop, BlockOnReachesTheRingAlsoAfterStop) {
+  auto loop = *Loop::create();
+  ASSERT_TRUE(loop->ring().has_value());
+  loop->stop();
+  loop->run();  // returns at once
+  EXPECT_EQ(0, loop->block_on(one_nop(*loop)));
+}
+
+TEST(Loop, ASleepersWakeUpOutlivesTheThreadThatArmedIt) {
+  auto loop = *Loop::create({.spin_ns = 0});
+  ASSERT_TRUE(loop->ring().has_value());
+  std::thread first([&] { loop->wait(loop->clock().monotonic_ns() + 1'000'000); });
+  first.join();
+  struct Once : Message {
+    bool ran = false;
+  };
+  Once once;
+  once.run = [](Message& self) { static_cast<Once&>(self).ran = true; };
+  std::atomic<bool> posted{false};
+  std::thread sender([&] {
+    loop->post(once);
+    posted = true;
+  });
+  EXPECT_TRUE(drive(*loop, [&] { return once.ran; }));
+  sender.join();
+  EXPECT_TRUE(posted);
+}
+
+TEST(Loop, PollingSeesWhatTheKernelCompletesLater) {
+  auto loop = *Loop::create();
+  ASSERT_TRUE(loop->ring().has_value());
+  int ends[2];
+  ASSERT_EQ(0, pipe2(ends, O_CLOEXEC));
+  Told told;
+  char byte = 0;
+  io_uring_prep_read(loop->next_sqe(told), ends[0], &byte, 1, 0);
+  EXPECT_EQ(0U, loop->poll());
+  ASSERT_EQ(1, write(ends[1], "x", 1));
+  const std::int64_t give_up_ns = system_clock().monotonic_ns() + 10'000'000'000;
+  while (told.times == 0 && system_clock().monotonic_ns() < give_up_ns) loop->poll();
+  EXPECT_EQ(1, told.times);
+  EXPECT_EQ(1, told.result);
+  close(ends[0]);
+  close(ends[1]);
+}
+
+Task<int> at_once(int value) { co_return value; }
+Task<std::int64_t> sum_of(int count) {
+  std::int64_t sum = 0;
+  for (int i = 0; i < count; ++i) sum += co_await at_once(i);
+  co_return sum;
+}
+
+TEST(Task, AMillionCallsThatNeedNoWaitingUseNoStack) {
+  auto loop = *Loop::create();
+  EXPECT_EQ(499'999'500'000, loop->block_on(sum_of(1'000'000)));
 }
 
 TEST(WaitQueue, NotifyResumesWaitersOnTheirOwnLoops) {

@@ -71,9 +71,13 @@ class [[nodiscard]] Task {
   }
 
   [[nodiscard]] bool await_ready() const noexcept { return ready_.has_value(); }
-  std::coroutine_handle<> await_suspend(std::coroutine_handle<> awaiting) noexcept {
+  // Starts the call and stays here if it ended without waiting. Not a symmetric transfer: the compiler makes that a
+  // jump only when it optimizes, and otherwise a loop of calls that never wait would grow the stack without bound.
+  bool await_suspend(std::coroutine_handle<> awaiting) noexcept {
+    handle_.resume();
+    if (handle_.done()) return false;
     handle_.promise().continuation = awaiting;
-    return handle_;
+    return true;
   }
   T await_resume() { return ready_ ? *std::move(ready_) : *std::move(handle_.promise().value); }
 };
