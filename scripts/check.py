@@ -230,11 +230,12 @@ def show_failures(log, names, preset):
     """The tail of what each failed test printed, and how to run it alone."""
     text = log.read_text(errors="replace")
     for name in names[:10]:
-        begin = re.search(rf"Test +#\d+: {re.escape(name)} \.+.*\n", text)
+        begin = re.search(rf"Test +#\d+: {re.escape(name)} \.+[ *]*(.*?) +[\d.]+ sec\n", text)
         output = text[begin.end() :] if begin else "(it was not run)"
-        end = re.search(r"^\s*(Start +\d+:|\d+/\d+ Test +#)", output, re.MULTILINE)
+        end = re.search(r"^\s*(Start +\d+:|\d+/\d+ Test +#|\d+% tests passed)", output, re.MULTILINE)
         lines = (output[: end.start()] if end else output).splitlines()[-steps.TAIL_LINES:]
-        progress.note(f"{name} failed; the end of what it said:\n" + "\n".join("    | " + line for line in lines))
+        verdict = begin[1].strip() if begin else "Not Run"
+        progress.note(f"{name}: {verdict}; the end of what it said:\n" + "\n".join("    | " + line for line in lines))
         progress.note(f"    Run it alone with: ctest --preset {preset} -R '^{name}$' --output-on-failure")
     if len(names) > 10:
         progress.note(f"... and {len(names) - 10} more; see {log.relative_to(ROOT)}")
