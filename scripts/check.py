@@ -234,7 +234,7 @@ def show_failures(log, names, preset):
         output = text[begin.end() :] if begin else "(it was not run)"
         end = re.search(r"^\s*(Start +\d+:|\d+/\d+ Test +#|\d+% tests passed)", output, re.MULTILINE)
         lines = (output[: end.start()] if end else output).splitlines()[-steps.TAIL_LINES:]
-        verdict = begin[1].strip() if begin else "Not Run"
+        verdict = begin[1].replace("***", " ").strip(" :") if begin else "Not Run"
         progress.note(f"{name}: {verdict}; the end of what it said:\n" + "\n".join("    | " + line for line in lines))
         progress.note(f"    Run it alone with: ctest --preset {preset} -R '^{name}$' --output-on-failure")
     if len(names) > 10:
