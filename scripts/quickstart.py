@@ -25,7 +25,7 @@ import steps
 
 ROOT = steps.ROOT
 LOGS = ROOT / "build" / "quickstart"
-ROSS = ROOT / "build" / "release" / "src" / "apps" / "ross"
+ROSS = ROOT / "build" / "release" / "src" / "apps" / "ross" / "ross"
 CONTAINER = "demo"
 BUILD_TARGETS = ["ross"]
 
@@ -57,12 +57,12 @@ def size_text(count):
     return f"{count} B"
 
 
-def step(name, log_name, command, seconds_max, environment=None, on_line=None):
+def step(name, log_name, command, seconds_max, environment=None, on_line=None, lend=False):
     """Runs one bounded command, its output in a log; returns how long it took. A failure shows the log's end."""
     progress.begin(name)
     began = time.monotonic()
     log = LOGS / f"{log_name}.log"
-    status = steps.run(log, command, seconds_max, environment, on_line)
+    status = steps.run(log, command, seconds_max, environment, on_line, progress if lend else None)
     if status != 0:
         progress.end("FAILED")
         why = f"was stopped after {seconds_max} s" if status == 124 else f"exited with {status}"
@@ -140,8 +140,19 @@ def choose_source(source, free_bytes):
     return tree, copies
 
 
-def ross(name, arguments, seconds_max=COPY_SECONDS_MAX, label=None):
-    return step(label or name, name, [str(ROSS), *arguments], seconds_max)
+def ross(name, *arguments, lend=False):
+    """Runs the command line; returns what it answered as JSON."""
+    log_name = name.replace(" ", "-")
+    step(name, log_name, [str(ROSS), "--json", *map(str, arguments)], COPY_SECONDS_MAX, lend=lend)
+    answer = (LOGS / f"{log_name}.log").read_text(errors="replace").strip()
+    return json.loads(answer) if answer else {}
+
+
+def expect_counts(tree, answer):
+    """The copy's own count of names must be the tree's: nothing was left out."""
+    copied = sum(answer[kind] for kind in ("files", "directories", "links", "specials"))
+    if copied != tree.names or answer["errors"] != 0:
+        raise Failure(f"{copied} names were copied of {tree.names}, with {answer['errors']} errors; see {LOGS}")
 
 
 def pool_bytes(tree, copies):
@@ -231,31 +242,37 @@ def exercise(options, place):
     names, data_bytes = tree.names * copies, tree.data_bytes * copies
     rows = []
 
-    ross("create pool", ["pool", "create", str(pool), "--size", str(pool_bytes(tree, copies))])
-    ross("create container", ["container", "create", f"local:{pool}/{CONTAINER}"])
+    ross("create pool", "pool", "create", pool, "--size", pool_bytes(tree, copies))
+    ross("create container", "container", "create", f"local:{pool}/{CONTAINER}")
     progress.end(f"ok, {pool}")
     inside = f"local:{pool}/{CONTAINER}"
 
     seconds = 0.0
     for copy in range(1, copies + 1):
-        seconds += ross("import", ["cp", "-r", str(tree.root), f"{inside}/tree{copy}"])
-    seconds += ross("sync", ["sync", inside], label="import")
-    rows.append((f"import of {tree.root}, then sync", rate(names, data_bytes, seconds)))
-    progress.end(f"ok, {names} names, {size_text(data_bytes)}")
+        began = time.monotonic()
+        answer = ross("import", "cp", "-r", "-T", tree.root, f"{inside}/tree{copy}", lend=True)
+        seconds += time.monotonic() - began
+        expect_counts(tree, answer)
+        progress.end(f"ok, {tree.names} names, {size_text(tree.data_bytes)}")
+    rows.append((f"import of {tree.root}, synced", rate(names, data_bytes, seconds)))
 
-    export.mkdir()
     for copy in range(1, copies + 1):
-        shutil.rmtree(export / "tree", ignore_errors=True)
-        seconds = ross("export", ["cp", "-r", f"{inside}/tree{copy}", str(export / "tree")])
+        shutil.rmtree(export, ignore_errors=True)
+        began = time.monotonic()
+        answer = ross("export", "cp", "-r", "-T", f"{inside}/tree{copy}", export, lend=True)
+        seconds = time.monotonic() - began
+        expect_counts(tree, answer)
         progress.end("ok")
-        compare(tree.root, export / "tree")
+        compare(tree.root, export)
         progress.end("ok, no difference in bytes, modes, owners, times, links and xattrs")
-    rows.insert(1, ("export of it", rate(tree.names, tree.data_bytes, seconds)))
+    rows.append(("export of it", rate(tree.names, tree.data_bytes, seconds)))
     shutil.rmtree(export)
 
     if options.fio:
         rows += run_fio(pool)
-    seconds = ross("fsck", ["fsck", f"local:{pool}"])
+    began = time.monotonic()
+    ross("fsck", "fsck", pool)
+    seconds = time.monotonic() - began
     progress.end("ok, clean")
     rows.append(("fsck of the pool", f"{seconds:6.1f} s"))
     return rows
@@ -301,7 +318,7 @@ def main():
               f"  ross ls {url}/tree1\n"
               f"  ross du {url}/tree1\n"
               f"  echo hello | ross put - {url}/hello && ross cat {url}/hello\n"
-              f"  ross pool destroy local:{place}/pool && rm -r {place}")
+              f"  ross pool destroy --yes {place}/pool && rm -r {place}")
     return 0
 
 

@@ -20,39 +20,59 @@ class Progress:
         self.terminal = sys.stdout.isatty() and not os.environ.get("CI")
         self.width = shutil.get_terminal_size((100, 24)).columns - 1
         self.step = ""
+        self.detail = ""
         self.began = time.monotonic()
-
-    def begin(self, step):
-        self.step = step
-        self.began = time.monotonic()
-        self.show("")
-
-    def show(self, detail):
+        self.running = False
+        self.lent = False  # a program draws its own progress
+        self.lock = threading.Lock()
         if self.terminal:
+            threading.Thread(target=self.tick, daemon=True).start()
+
+    def tick(self):
+        while True:
+            time.sleep(1)
+            with self.lock:
+                self.draw()
+
+    def draw(self):
+        if self.terminal and self.running and not self.lent:
             seconds = int(time.monotonic() - self.began)
-            line = f"  {self.step:<16} {seconds // 60}:{seconds % 60:02d}  {detail}"
+            line = f"  {self.step:<16} {seconds // 60}:{seconds % 60:02d}  {self.detail}"
             print("\r\033[K" + line[: self.width], end="", flush=True)
 
+    def begin(self, step):
+        with self.lock:
+            self.step, self.detail, self.began, self.running = step, "", time.monotonic(), True
+            self.draw()
+
+    def show(self, detail):
+        with self.lock:
+            self.detail = detail
+            self.draw()
+
     def end(self, verdict):
-        if self.terminal:
-            print("\r\033[K", end="")
-        print(f"  {self.step:<16} {verdict}  ({time.monotonic() - self.began:.0f} s)", flush=True)
+        self.running = False
+        self.note(f"  {self.step:<16} {verdict}  ({time.monotonic() - self.began:.0f} s)")
 
     def note(self, text):
-        if self.terminal:
-            print("\r\033[K", end="")
-        print(text, flush=True)
+        with self.lock:
+            if self.terminal:
+                print("\r\033[K", end="")
+            print(text, flush=True)
 
 
-def run(log_path, command, seconds_max, environment=None, on_line=None):
-    """Runs command in the project's root, its output in log_path; returns its exit status, 124 when it was too slow."""
+def run(log_path, command, seconds_max, environment=None, on_line=None, lend_to=None):
+    """Runs command in the project's root, its output in log_path; returns its exit status, 124 when it was too slow.
+
+    lend_to: a Progress whose terminal the command may draw its own progress on, with its standard error."""
+    lent = lend_to is not None and lend_to.terminal
     process = subprocess.Popen(
         command,
         cwd=ROOT,
         env={**os.environ, **(environment or {})},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
+        stderr=sys.stderr if lent else subprocess.STDOUT,
         start_new_session=True,
     )
     expired = threading.Event()
@@ -64,6 +84,8 @@ def run(log_path, command, seconds_max, environment=None, on_line=None):
 
     timer = threading.Timer(seconds_max, kill)
     timer.start()
+    if lent:
+        lend_to.lent = True
     try:
         with open(log_path, "wb") as log:
             for line in process.stdout:
@@ -76,6 +98,8 @@ def run(log_path, command, seconds_max, environment=None, on_line=None):
         raise
     finally:
         timer.cancel()
+        if lent:
+            lend_to.lent = False
     return 124 if expired.is_set() else status
 
 
