@@ -88,6 +88,9 @@ class Loop {
   // co_await loop.sleep_until(t)
   auto sleep_until(std::int64_t monotonic_ns);
 
+  // Whether the thread is inside block_on: it waits for one task, so that task may block the thread outright.
+  [[nodiscard]] bool blocking() const { return blocking_ > 0; }
+
   [[nodiscard]] Clock& clock() const { return *options_.clock; }
 
   // The ring, made at the first call. Queue entries with next_sqe(); they are submitted in pieces of
@@ -134,6 +137,7 @@ class Loop {
   // owner thread
   io_uring ring_{};
   bool has_ring_ = false;
+  int blocking_ = 0;
   bool wakeup_armed_ = false;
   unsigned ring_inflight_ = 0;
   std::multimap<std::int64_t, std::function<void()>> timers_;
@@ -142,8 +146,10 @@ class Loop {
 template <class T>
 T Loop::block_on(Task<T> task) {
   std::optional<T> result;
+  ++blocking_;
   start(std::move(task), [&result](T value) { result.emplace(std::move(value)); });
   while (!result) drive(INT64_MAX, false);
+  --blocking_;
   return *std::move(result);
 }
 

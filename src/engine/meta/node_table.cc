@@ -1,0 +1,227 @@
+#include "engine/meta/node_table.h"
+
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <utility>
+
+namespace ross::engine {
+
+using format::BlockRef;
+using format::KeyKind;
+
+bool Inode::is_directory() const { return S_ISDIR(record.mode); }
+bool Inode::is_regular() const { return S_ISREG(record.mode); }
+
+Result<Inode*> NodeTable::find(format::NodeKey key) {
+  if (const auto found = inodes_.find(key); found != inodes_.end()) {
+    Inode& inode = *found->second;
+    if (inode.gone) return fail(ESTALE);
+    if (inode.lru_listed) inode_lru_.touch(inode);
+    return &inode;
+  }
+  ROSS_TRY(const auto stored, store_.get(format::node_key(KeyKind::kInode, key)));
+  if (!stored) return fail(ESTALE);
+  ROSS_TRY(const format::InodeRecord record, format::decode_inode(*stored));
+  auto made = std::make_unique<Inode>();
+  made->key = key;
+  made->record = record;
+  Inode* const inode = made.get();
+  inodes_.emplace(key, std::move(made));
+  memory_bytes_ += kInodeBytes;
+  inode_lru_.push_newest(*inode);
+  return inode;
+}
+
+Inode* NodeTable::insert(format::NodeKey key, const format::InodeRecord& record) {
+  auto made = std::make_unique<Inode>();
+  made->key = key;
+  made->record = record;
+  Inode* const inode = made.get();
+  const bool inserted = inodes_.emplace(key, std::move(made)).second;
+  ROSS_CHECK(inserted, "a new node has the number of an old one");
+  memory_bytes_ += kInodeBytes;
+  mark_dirty(*inode);
+  return inode;
+}
+
+void NodeTable::mark_dirty(Inode& inode) {
+  if (inode.dirty) return;
+  inode.dirty = true;
+  inode_lru_.remove(inode);
+  dirty_inodes_.push_back(&inode);
+}
+
+void NodeTable::mark_gone(Inode& inode) {
+  inode.gone = true;
+  mark_dirty(inode);
+}
+
+Segment* NodeTable::add_segment(Inode& inode, std::uint32_t index, std::vector<BlockRef> blocks) {
+  auto made = std::make_unique<Segment>();
+  made->inode = &inode;
+  made->index = index;
+  made->blocks = std::move(blocks);
+  Segment* const segment = made.get();
+  inode.segments.emplace(index, std::move(made));
+  memory_bytes_ += segment->memory_bytes();
+  return segment;
+}
+
+Result<Segment*> NodeTable::segment(Inode& inode, std::uint32_t index) {
+  if (const auto found = inode.segments.find(index); found != inode.segments.end()) {
+    Segment& segment = *found->second;
+    if (segment.lru_listed) segment_lru_.touch(segment);
+    return &segment;
+  }
+  if (index >= inode.record.segments_end) return nullptr;
+  ROSS_TRY(const auto stored, store_.get(format::segment_key(inode.key, index)));
+  std::vector<BlockRef> blocks;
+  if (stored) {
+    ROSS_TRY(blocks, format::decode_segment(*stored));
+  }
+  Segment* const segment = add_segment(inode, index, std::move(blocks));
+  segment_lru_.push_newest(*segment);
+  return segment;
+}
+
+Result<Segment*> NodeTable::segment_for_write(Inode& inode, std::uint32_t index) {
+  ROSS_TRY(Segment* segment, this->segment(inode, index));
+  if (segment == nullptr) {
+    segment = add_segment(inode, index, {});
+    inode.record.segments_end = std::max(inode.record.segments_end, index + 1);
+    mark_dirty(inode);
+    mark_dirty(*segment);
+  }
+  return segment;
+}
+
+void NodeTable::mark_dirty(Segment& segment) {
+  if (segment.dirty) return;
+  if (!segment.committing) {
+    ++segment.inode->busy_segments;
+    inode_lru_.remove(*segment.inode);
+    segment_lru_.remove(segment);
+  }
+  segment.dirty = true;
+  dirty_segments_.push_back(&segment);
+}
+
+void NodeTable::set_block(Segment& segment, std::uint32_t block, BlockRef ref) {
+  if (block >= segment.blocks.size()) {
+    if (ref.address == format::kHole) return;
+    const std::size_t before = segment.memory_bytes();
+    segment.blocks.resize(block + 1);
+    memory_bytes_ += segment.memory_bytes() - before;
+  }
+  segment.blocks[block] = ref;
+  mark_dirty(segment);
+}
+
+Result<std::vector<std::uint32_t>> NodeTable::segments_from(Inode& inode, std::uint32_t from, std::size_t most) {
+  std::vector<std::uint32_t> found;
+  const std::string prefix = format::node_key(KeyKind::kSegment, inode.key);
+  // Sealed segments are in a batch that RocksDB may not have yet, but they are in the table, so table and store together
+  // know every segment; the table is right where it has one.
+  auto cached = inode.segments.lower_bound(from);
+  const auto take_cached_below = [&](std::uint32_t bound) {
+    for (; cached != inode.segments.end() && cached->first < bound && found.size() < most; ++cached) {
+      const auto& blocks = cached->second->blocks;
+      if (std::any_of(blocks.begin(), blocks.end(), [](const BlockRef& ref) { return ref.address != format::kHole; })) {
+        found.push_back(cached->first);
+      }
+    }
+  };
+  if (from < inode.record.segments_end) {
+    ROSS_OK(store_.scan(prefix, format::segment_key(inode.key, from), [&](std::string_view key, std::string_view) {
+      format::Reader in(key.substr(prefix.size()));
+      const auto index = in.big<std::uint32_t>();
+      take_cached_below(index);
+      if (found.size() >= most) return false;
+      if (!inode.segments.contains(index)) found.push_back(index);
+      return found.size() < most;
+    }));
+  }
+  take_cached_below(UINT32_MAX);
+  return found;
+}
+
+void NodeTable::seal(rocksdb::WriteBatch& batch) {
+  ROSS_CHECK(committing_inodes_.empty() && committing_segments_.empty(), "two transactions commit at once");
+  committing_inodes_.swap(dirty_inodes_);
+  committing_segments_.swap(dirty_segments_);
+  for (Segment* segment : committing_segments_) {
+    segment->dirty = false;
+    segment->committing = true;
+    const std::string value = format::encode_segment(segment->blocks);
+    const std::string key = format::segment_key(segment->inode->key, segment->index);
+    if (value.empty()) {
+      batch.Delete(key);
+    } else {
+      batch.Put(key, value);
+    }
+  }
+  for (Inode* inode : committing_inodes_) {
+    inode->dirty = false;
+    inode->committing = true;
+    const std::string key = format::node_key(KeyKind::kInode, inode->key);
+    if (inode->gone) {
+      batch.Delete(key);
+    } else {
+      batch.Put(key, format::encode(inode->record));
+    }
+  }
+}
+
+void NodeTable::settle() {
+  for (Segment* segment : committing_segments_) {
+    segment->committing = false;
+    if (segment->dirty) continue;
+    --segment->inode->busy_segments;
+    segment_lru_.push_newest(*segment);
+    settle_inode(*segment->inode);
+  }
+  committing_segments_.clear();
+  for (Inode* inode : std::exchange(committing_inodes_, {})) {
+    inode->committing = false;
+    settle_inode(*inode);
+  }
+}
+
+void NodeTable::evict(Segment& segment) {
+  segment_lru_.remove(segment);
+  memory_bytes_ -= segment.memory_bytes();
+  segment.inode->segments.erase(segment.index);
+}
+
+void NodeTable::evict(Inode& inode) {
+  for (const auto& [index, segment] : inode.segments) {
+    segment_lru_.remove(*segment);
+    memory_bytes_ -= segment->memory_bytes();
+  }
+  inode_lru_.remove(inode);
+  memory_bytes_ -= kInodeBytes;
+  inodes_.erase(inode.key);
+}
+
+// Inodes go before the segments of other inodes only when they are the older half of the table, so that one big file
+// in use keeps its mapping while a tree walk passes through.
+void NodeTable::trim() {
+  if (memory_bytes_ <= cache_bytes_) return;
+  const std::uint64_t inode_share = cache_bytes_ / 2;
+  while (inode_lru_.oldest() != nullptr && memory_bytes_ > cache_bytes_ && inode_lru_.size() * kInodeBytes > inode_share) {
+    evict(*inode_lru_.oldest());
+  }
+  while (segment_lru_.oldest() != nullptr && memory_bytes_ > cache_bytes_) evict(*segment_lru_.oldest());
+  while (inode_lru_.oldest() != nullptr && memory_bytes_ > cache_bytes_) evict(*inode_lru_.oldest());
+}
+
+void NodeTable::forget(format::ContainerId container) {
+  for (Inode* inode = inode_lru_.oldest(); inode != nullptr;) {
+    Inode* const next = inode->lru_next;
+    if (inode->key.container == container) evict(*inode);
+    inode = next;
+  }
+}
+
+}  // namespace ross::engine

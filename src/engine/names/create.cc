@@ -1,0 +1,179 @@
+// mkdir, mknod, symlink, link, create, create_unnamed, publish: what gives a name.
+#include <sys/stat.h>
+
+#include "engine/container.h"
+#include "engine/names/permission.h"
+
+namespace ross::engine {
+
+using format::EntryRecord;
+using format::KeyKind;
+
+namespace {
+
+constexpr std::uint32_t kPermissionBits = 07777;
+
+EntryRecord entry_for(const Inode& node) { return {.node = node.key.node, .type = node.record.mode & S_IFMT}; }
+
+}  // namespace
+
+Result<Inode*> Container::make_node(const fs::Credential& cred, const Inode& directory, std::uint32_t mode) {
+  format::ContainerRecord& container = state_.record;
+  if (container.quota_nodes != 0 && container.used_nodes >= container.quota_nodes) {
+    return fail(EDQUOT, "the container's quota of files is used up: delete some or raise it (ross container set)");
+  }
+  format::InodeRecord record;
+  record.mode = mode;
+  record.links = S_ISDIR(mode) ? 2 : 1;
+  record.uid = cred.uid;
+  record.gid = cred.gid;
+  if ((directory.record.mode & S_ISGID) != 0) {
+    record.gid = directory.record.gid;
+    if (S_ISDIR(mode)) record.mode |= S_ISGID;
+  }
+  // Only members make a set-group-id file for a group.
+  if (S_ISREG(mode) && cred.uid != 0 && !cred.in_group(record.gid)) record.mode &= ~static_cast<std::uint32_t>(S_ISGID);
+  record.atime_ns = record.mtime_ns = record.ctime_ns = record.btime_ns = core_.now_ns();
+  if (S_ISDIR(mode)) record.parent = directory.key.node.value;
+  ++container.used_nodes;
+  state_.dirty = true;
+  return core_.nodes.insert(key(fs::NodeId(container.next_node++)), record);
+}
+
+Result<Inode*> Container::make_child(const fs::Credential& cred, fs::NodeId parent, std::string_view name,
+                                     std::uint32_t mode) {
+  ROSS_TRY(const NamePlace place, find_place(cred, parent, name));
+  if (place.entry) return fail(EEXIST);
+  Inode& directory = *place.directory;
+  ROSS_OK(may(cred, directory.record, W_OK));
+  if (directory.record.links == 0) return fail(ENOENT);  // removed while open
+  if (S_ISDIR(mode) && directory.record.links >= fs::kLinksMax) return fail(EMLINK);
+  ROSS_TRY(Inode* const node, make_node(cred, directory, mode));
+  put_entry(directory, name, entry_for(*node));
+  if (S_ISDIR(mode)) ++directory.record.links;
+  return node;
+}
+
+fs::Async<fs::Attr> Container::mkdir(const fs::Credential& cred, fs::NodeId parent, std::string_view name,
+                                     std::uint32_t mode) {
+  Lock lock(core_.mutex);
+  core_.nodes.trim();
+  if (!core_.admits()) ROSS_CO_OK(co_await core_.admit(lock));
+  ROSS_CO_TRY(Inode* const node, make_child(cred, parent, name, S_IFDIR | (mode & kPermissionBits)));
+  co_return attr_of(*node);
+}
+
+fs::Async<fs::Attr> Container::mknod(const fs::Credential& cred, fs::NodeId parent, std::string_view name,
+                                     std::uint32_t mode, std::uint64_t rdev) {
+  Lock lock(core_.mutex);
+  core_.nodes.trim();
+  if (!core_.admits()) ROSS_CO_OK(co_await core_.admit(lock));
+  const std::uint32_t type = mode & S_IFMT;
+  const bool device = type == S_IFCHR || type == S_IFBLK;
+  if (type != S_IFREG && type != S_IFIFO && type != S_IFSOCK && !device) co_return fail(EINVAL);
+  if (device && cred.uid != 0) co_return fail(EPERM);
+  ROSS_CO_TRY(Inode* const node, make_child(cred, parent, name, type | (mode & kPermissionBits)));
+  if (device) node->record.rdev = rdev;
+  co_return attr_of(*node);
+}
+
+fs::Async<fs::Attr> Container::symlink(const fs::Credential& cred, fs::NodeId parent, std::string_view name,
+                                       std::string_view target) {
+  Lock lock(core_.mutex);
+  core_.nodes.trim();
+  if (!core_.admits()) ROSS_CO_OK(co_await core_.admit(lock));
+  if (target.empty()) co_return fail(ENOENT);
+  if (target.size() > fs::kSymlinkBytesMax) co_return fail(ENAMETOOLONG);
+  if (target.find('\0') != std::string_view::npos) co_return fail(EINVAL);
+  ROSS_CO_TRY(Inode* const node, make_child(cred, parent, name, S_IFLNK | 0777));
+  node->record.size_bytes = target.size();
+  core_.store->put(format::node_key(KeyKind::kSymlink, node->key), std::string(target));
+  co_return attr_of(*node);
+}
+
+fs::Async<fs::Attr> Container::link(const fs::Credential& cred, fs::NodeId node, fs::NodeId parent,
+                                    std::string_view name) {
+  Lock lock(core_.mutex);
+  core_.nodes.trim();
+  if (!core_.admits()) ROSS_CO_OK(co_await core_.admit(lock));
+  ROSS_CO_TRY(Inode* const target, find(node));
+  if (target->is_directory()) co_return fail(EPERM);
+  if (target->record.links == 0) co_return fail(ENOENT);
+  ROSS_CO_TRY(const NamePlace place, find_place(cred, parent, name));
+  if (place.entry) co_return fail(EEXIST);
+  ROSS_CO_OK(may(cred, place.directory->record, W_OK));
+  if (place.directory->record.links == 0) co_return fail(ENOENT);
+  if (target->record.links >= fs::kLinksMax) co_return fail(EMLINK);
+  put_entry(*place.directory, name, entry_for(*target));
+  ++target->record.links;
+  touch(*target, false);
+  co_return attr_of(*target);
+}
+
+fs::Async<fs::Opened> Container::create(const fs::Credential& cred, fs::NodeId parent, std::string_view name,
+                                        std::uint32_t mode, fs::OpenFlags flags) {
+  Lock lock(core_.mutex);
+  core_.nodes.trim();
+  if (!core_.admits()) ROSS_CO_OK(co_await core_.admit(lock));
+  ROSS_CO_TRY(const NamePlace place, find_place(cred, parent, name));
+  if (!place.entry) {
+    ROSS_CO_TRY(Inode* const node, make_child(cred, parent, name, S_IFREG | (mode & kPermissionBits)));
+    co_return fs::Opened{.file = open_node(cred, *node, flags), .attr = attr_of(*node), .created = true};
+  }
+  if (flags.exclusive) co_return fail(EEXIST);
+  const fs::NodeId there = place.entry->node;
+  lock.unlock();
+  co_return co_await open(cred, there, flags);
+}
+
+fs::Async<fs::Opened> Container::create_unnamed(const fs::Credential& cred, fs::NodeId parent, std::uint32_t mode) {
+  Lock lock(core_.mutex);
+  core_.nodes.trim();
+  if (!core_.admits()) ROSS_CO_OK(co_await core_.admit(lock));
+  ROSS_CO_TRY(Inode* const directory, find_directory(parent));
+  ROSS_CO_OK(may(cred, directory->record, W_OK | X_OK));
+  ROSS_CO_TRY(Inode* const node, make_node(cred, *directory, S_IFREG | (mode & kPermissionBits)));
+  node->record.links = 0;
+  set_orphan(*node, true);  // a crash before publish() takes it away
+  const fs::OpenFlags flags{.read = true, .write = true};
+  co_return fs::Opened{.file = open_node(cred, *node, flags), .attr = attr_of(*node), .created = true};
+}
+
+fs::AsyncStatus Container::publish(const fs::Credential& cred, fs::FileId file, fs::NodeId parent,
+                                   std::string_view name) {
+  Lock lock(core_.mutex);
+  core_.nodes.trim();
+  if (!core_.admits()) {
+    if (Status status = co_await core_.admit(lock); !status.ok()) co_return status;
+  }
+  Inode* replaced = nullptr;
+  const auto name_it = [&]() -> Result<Inode*> {
+    ROSS_TRY(OpenFile* const open, find_file(file));
+    Inode& node = *open->inode;
+    if (node.record.links != 0) return fail(EEXIST, "the file has a name already: use link or rename");
+    ROSS_TRY(const NamePlace place, find_place(cred, parent, name));
+    Inode& directory = *place.directory;
+    ROSS_OK(may(cred, directory.record, W_OK));
+    if (directory.record.links == 0) return fail(ENOENT);
+    Inode* long_one = nullptr;
+    if (place.entry) {
+      ROSS_TRY(Inode* const old, find(place.entry->node));
+      if (old->is_directory()) return fail(EISDIR);
+      ROSS_OK(may_remove(cred, directory, *old));
+      erase_entry(directory, name);
+      ROSS_TRY(long_one, drop_link(*old));
+    }
+    put_entry(directory, name, entry_for(node));
+    node.record.links = 1;
+    set_orphan(node, false);
+    touch(node, false);
+    return long_one;
+  };
+  auto named = name_it();
+  if (!named) co_return std::move(named).error();
+  replaced = *named;
+  if (replaced != nullptr) co_return co_await reclaim(lock, *replaced);
+  co_return Status();
+}
+
+}  // namespace ross::engine
