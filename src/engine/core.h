@@ -40,7 +40,6 @@ struct ContainerState {
   format::ContainerRecord record;
   bool dirty = false;
   std::uint32_t opens = 0;  // open_container() minus destruction
-  std::uint64_t reserved_blocks = 0;  // promised to writes in flight, counted against the quota
 };
 
 class Core {

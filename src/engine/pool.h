@@ -52,9 +52,11 @@ struct PoolOptions {
   // What is not synced becomes durable by itself after this long. 0: only when asked (simulation).
   std::int64_t commit_interval_ns = 1'000'000'000;
   Clock* clock = &system_clock();
-  // Simulation: the store's world and the disks, in the order of the pool's devices. Null: the machine's.
+  // Simulation: the store's world and the disks, in the order of the pool's devices. Null: the machine's. With env set there is
+  // no superblock and no lock, and open() makes the store if the environment has none.
   rocksdb::Env* env = nullptr;
   std::function<Result<std::unique_ptr<disk::Disk>>(std::size_t device_index)> open_disk;
+  std::size_t devices = 1;  // how many disks open_disk knows; with env set
 };
 
 struct ContainerOptions {

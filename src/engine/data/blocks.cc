@@ -25,6 +25,12 @@ void Container::map_block(Inode& node, std::uint64_t block, BlockRef ref) {
     core_.append_log.drop(old.address);
   } else if (old.address == format::kReserved) {
     core_.space.unreserve(1);
+    --state_.record.reserved_blocks;
+    state_.dirty = true;
+  }
+  if (ref.address == format::kReserved) {
+    ++state_.record.reserved_blocks;
+    state_.dirty = true;
   }
   if (format::is_stored(ref.address)) core_.space.reference(ref.address);
   core_.nodes.set_block(segment, index, ref);

@@ -51,6 +51,7 @@ std::string encode(const ContainerRecord& record) {
   append_little(out, record.name_seed);
   append_little(out, record.next_node);
   append_little(out, record.used_blocks);
+  append_little(out, record.reserved_blocks);
   append_little(out, record.used_nodes);
   append_little(out, record.quota_bytes);
   append_little(out, record.quota_nodes);
@@ -66,6 +67,7 @@ Result<ContainerRecord> decode_container(std::string_view value) {
   record.name_seed = in.little<std::uint64_t>();
   record.next_node = in.little<std::uint64_t>();
   record.used_blocks = in.little<std::uint64_t>();
+  record.reserved_blocks = in.little<std::uint64_t>();
   record.used_nodes = in.little<std::uint64_t>();
   record.quota_bytes = in.little<std::uint64_t>();
   record.quota_nodes = in.little<std::uint64_t>();

@@ -34,7 +34,8 @@ struct ContainerRecord {
   std::string name;
   std::uint64_t name_seed = 0;  // keys name_hash
   std::uint64_t next_node = 2;  // above every node ever committed
-  std::uint64_t used_blocks = 0;
+  std::uint64_t used_blocks = 0;      // stored or reserved
+  std::uint64_t reserved_blocks = 0;  // of these, reserved
   std::uint64_t used_nodes = 0;
   std::uint64_t quota_bytes = 0;
   std::uint64_t quota_nodes = 0;
@@ -62,7 +63,7 @@ struct InodeRecord {
   // The last block holds bytes past the end that are not zero: they are cleared before the file grows over them.
   static constexpr std::uint32_t kTailDirty = 2;
 };
-static_assert(sizeof(InodeRecord) == 104, "a million of these are cached");
+static_assert(sizeof(InodeRecord) == 96, "a million of these are cached");
 
 struct EntryRecord {
   fs::NodeId node;

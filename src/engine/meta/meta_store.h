@@ -55,7 +55,7 @@ class MetaStore {
   [[nodiscard]] std::uint64_t memory_bytes() const;
 
  private:
-  using Changes = absl::btree_map<std::string, std::optional<std::string>>;
+  using Changes = absl::btree_map<std::string, std::optional<std::string>, std::less<>>;
   explicit MetaStore(std::unique_ptr<rocksdb::DB> db) : db_(std::move(db)) {}
   std::unique_ptr<rocksdb::DB> db_;
   Changes open_;
