@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 #include <set>
@@ -45,10 +46,10 @@ TEST_F(Scattered, EveryRangeCopiesLikeAFlatArray) {
     for (std::size_t size = 0; at + size <= kBytes; ++size) {
       std::vector<std::byte> out(size);
       memory_.copy_out(at, out);
-      ASSERT_EQ(0, std::memcmp(out.data(), flat_.data() + at, size)) << at << "+" << size;
+      ASSERT_TRUE(std::equal(out.begin(), out.end(), flat_.begin() + at)) << at << "+" << size;
       for (std::byte& byte : out) byte ^= std::byte{0xff};
       memory_.copy_in(at, out);
-      std::memcpy(flat_.data() + at, out.data(), size);
+      std::copy(out.begin(), out.end(), flat_.begin() + at);
       ASSERT_EQ(flat_, all()) << at << "+" << size;
     }
   }

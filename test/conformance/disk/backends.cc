@@ -106,9 +106,7 @@ Instance::~Instance() {
   if (cleanup) cleanup();
 }
 
-std::string disk_directory() {
-  return std::filesystem::temp_directory_path().string();
-}
+std::string disk_directory() { return std::filesystem::temp_directory_path().string(); }
 
 std::vector<Backend> backends() {
   return {
