@@ -179,6 +179,25 @@ Status open_failed(const std::string& path, int error) {
   return Status(error, fmt::format("cannot open device '{}' ({}){}", path, Status(error).message(), todo));
 }
 
+// Opens and locks, without O_DIRECT where the file system knows none. Busy is asked again until lock_wait_ms have passed.
+Result<Fd> open_locked(const std::string& path, int flags, bool& direct, std::int64_t lock_wait_ms) {
+  constexpr std::int64_t kStepMs = 5;
+  for (std::int64_t waited_ms = 0;; waited_ms += kStepMs) {
+    Fd fd(open(path.c_str(), flags | (direct ? O_DIRECT : 0)));
+    if (fd.value < 0 && errno == EINVAL && direct) {
+      direct = false;
+      fd = Fd(open(path.c_str(), flags));
+    }
+    if (fd.value < 0 && errno != EBUSY) return fail(open_failed(path, errno));
+    if (fd.value >= 0 && flock(fd.value, LOCK_EX | LOCK_NB) == 0) return fd;
+    if (waited_ms >= lock_wait_ms) {
+      if (fd.value < 0) return fail(open_failed(path, EBUSY));
+      return fail(EBUSY, fmt::format("device '{}' is in use by another process or pool: close that one first", path));
+    }
+    usleep(kStepMs * 1000);
+  }
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Disk>> open_uring(const std::string& path, UringOptions options) {
@@ -191,15 +210,7 @@ Result<std::unique_ptr<Disk>> open_uring(const std::string& path, UringOptions o
   // O_EXCL on a block device: refused while a file system is mounted from it.
   const int flags = O_RDWR | O_CLOEXEC | (block_device ? O_EXCL : 0);
   bool direct = options.direct;
-  Fd fd(open(path.c_str(), flags | (direct ? O_DIRECT : 0)));
-  if (fd.value < 0 && errno == EINVAL && direct) {
-    direct = false;
-    fd = Fd(open(path.c_str(), flags));
-  }
-  if (fd.value < 0) return fail(open_failed(path, errno));
-  if (flock(fd.value, LOCK_EX | LOCK_NB) != 0) {
-    return fail(EBUSY, fmt::format("device '{}' is in use by another process or pool: close that one first", path));
-  }
+  ROSS_TRY(Fd fd, open_locked(path, flags, direct, options.lock_wait_ms));
   auto size_bytes = static_cast<std::uint64_t>(about.st_size);
   if (block_device && ioctl(fd.value, BLKGETSIZE64, &size_bytes) != 0) return fail(open_failed(path, errno));
   size_bytes = round_down(size_bytes, kBlockBytes);

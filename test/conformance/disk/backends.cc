@@ -25,7 +25,9 @@ Instance make_file(std::uint64_t size_bytes, bool direct) {
   instance.file = std::make_unique<TempFile>(disk_directory(), size_bytes);
   instance.skip = instance.file->reason;
   if (!instance.skip.empty()) return instance;
-  instance.reopen = [path = instance.file->path, direct] { return open_uring(path, {.direct = direct}); };
+  instance.reopen = [path = instance.file->path, direct] {
+    return open_uring(path, {.direct = direct, .lock_wait_ms = 20});
+  };
   take(instance, instance.reopen());
   return instance;
 }
@@ -54,7 +56,7 @@ Instance make_block_device(std::uint64_t size_bytes) {
     ioctl(device, LOOP_CLR_FD);
     close(device);
   };
-  instance.reopen = [path] { return open_uring(path, {}); };
+  instance.reopen = [path] { return open_uring(path, {.lock_wait_ms = 20}); };
   take(instance, instance.reopen());
   return instance;
 }

@@ -1,11 +1,16 @@
 // Goal: a device that cannot be opened, or goes bad while open, is one clear error.
 // Method: bad paths of every kind; a file cut short under an open disk.
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <signal.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cstdlib>
+#include <cstring>
+#include <vector>
 
 #include "backends.h"
 #include "base/units.h"
@@ -93,6 +98,50 @@ TEST(DiskOpen, AFileCutShortUnderAnOpenDiskGivesErrorsNotWrongData) {
     EXPECT_EQ(-EIO, loop->block_on(Body::read(*disk, 2 * kBlockBytes, buffer.first(kBlockBytes))));
     EXPECT_EQ(-EIO, loop->block_on(Body::read(*disk, 16 * kBlockBytes, buffer)));
     std::free(memory);
+  }
+}
+
+// A process that writes as fast as it can until it is killed.
+[[noreturn]] void write_for_ever(const std::string& path, int ready_fd) {
+  auto disk = open_uring(path, {});
+  if (!disk) _exit(1);
+  auto loop = *runtime::Loop::create();
+  constexpr std::size_t kSize = 64 * kKiB;
+  std::vector<Request> requests(64);
+  const runtime::Loop::Scope scope(*loop);
+  for (std::size_t i = 0; i < requests.size(); ++i) {
+    auto* const data = static_cast<std::byte*>(std::aligned_alloc(kBlockBytes, kSize));
+    std::memset(data, 1, kSize);
+    requests[i].write(i * kSize, {data, kSize});
+    requests[i].done = [](runtime::Completion& completion, int) {
+      auto& self = static_cast<Request&>(completion);
+      static_cast<Disk*>(self.backend)->submit(*runtime::Loop::current(), self);
+    };
+    (*disk)->submit(*loop, requests[i]);
+  }
+  for (bool told = false;; told = true) {
+    loop->wait();
+    if (!told && write(ready_fd, "r", 1) != 1) _exit(1);
+  }
+}
+
+TEST(DiskOpen, AKilledProcessInTheMiddleOfWritingLetsGoOfItsDevice) {
+  const TempFile file(disk_directory(), 64 * 64 * kKiB);
+  for (int round = 0; round < 10; ++round) {
+    int ends[2];
+    ASSERT_EQ(0, pipe2(ends, O_CLOEXEC));
+    const pid_t child = fork();
+    ASSERT_GE(child, 0);
+    if (child == 0) write_for_ever(file.path, ends[1]);
+    close(ends[1]);
+    char byte = 0;
+    ASSERT_EQ(1, read(ends[0], &byte, 1));
+    close(ends[0]);
+    ASSERT_EQ(0, kill(child, SIGKILL));
+    int status = 0;
+    ASSERT_EQ(child, waitpid(child, &status, 0));
+    const auto disk = open_uring(file.path, {});
+    ASSERT_TRUE(disk.has_value()) << disk.error().message();
   }
 }
 
