@@ -63,7 +63,8 @@ void start(Slot& slot, const ross_op& op) {
     if (bytes.has_value()) {
       finish(slot, static_cast<std::int64_t>(*bytes), Status());
     } else {
-      finish(slot, -bytes.error().error(), std::move(bytes).error());
+      const int error = bytes.error().error();
+      finish(slot, -error, std::move(bytes).error());
     }
   };
   const auto synced = [&slot](Status status) {
