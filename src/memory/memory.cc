@@ -9,7 +9,8 @@ namespace ross::memory {
 
 template <class Visit>
 void Memory::visit(std::size_t offset_bytes, std::size_t size_bytes, Visit&& each) const {
-  ROSS_CHECK(offset_bytes <= size_bytes_ && size_bytes <= size_bytes_ - offset_bytes, "a range past the end of a memory");
+  ROSS_CHECK(offset_bytes <= size_bytes_ && size_bytes <= size_bytes_ - offset_bytes,
+             "a range past the end of a memory");
   for (const Span& span : spans()) {
     if (size_bytes == 0) return;
     if (offset_bytes >= span.size_bytes) {
