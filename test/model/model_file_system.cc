@@ -38,9 +38,7 @@ ModelState ModelFileSystem::state() const {
   return copy;
 }
 
-fs::AsyncStatus ModelFileSystem::sync() {
-  return fs::AsyncStatus::ready(Status());
-}
+fs::AsyncStatus ModelFileSystem::sync() { return fs::AsyncStatus::ready(Status()); }
 
 fs::Async<fs::StatFs> ModelFileSystem::statfs() {
   return locked([&]() -> Result<fs::StatFs> {

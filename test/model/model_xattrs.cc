@@ -26,9 +26,7 @@ Result<void> check_xattr_name(std::string_view name) {
   return fail(EOPNOTSUPP);  // system. too: there are no ACLs here
 }
 
-bool holds_user_xattrs(const Attr& attr) {
-  return S_ISREG(attr.mode) || S_ISDIR(attr.mode);
-}
+bool holds_user_xattrs(const Attr& attr) { return S_ISREG(attr.mode) || S_ISDIR(attr.mode); }
 
 Result<void> may_read_xattr(const Credential& cred, const Attr& attr, std::string_view name) {
   if (name.starts_with(kTrusted) && cred.uid != 0) return fail(ENODATA);

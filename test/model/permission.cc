@@ -26,9 +26,7 @@ bool may_remove(const fs::Credential& cred, const fs::Attr& directory, const fs:
   return (directory.mode & S_ISVTX) == 0 || owns(cred, directory) || owns(cred, node);
 }
 
-bool owns(const fs::Credential& cred, const fs::Attr& attr) {
-  return cred.uid == 0 || cred.uid == attr.uid;
-}
+bool owns(const fs::Credential& cred, const fs::Attr& attr) { return cred.uid == 0 || cred.uid == attr.uid; }
 
 std::uint32_t without_set_id(std::uint32_t mode) {
   if (S_ISDIR(mode)) return mode;
