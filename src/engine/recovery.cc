@@ -55,6 +55,7 @@ Status Recovery::load_space() {
     return bad.ok();
   }));
   ROSS_STATUS(std::move(bad));
+  // Blocks set apart by fsck are in the map like any other, so they need no loading of their own.
   std::uint64_t reserved = 0;
   for (const auto& [id, container] : core_.containers) reserved += container.record.reserved_blocks;
   return core_.space.reserve(reserved);

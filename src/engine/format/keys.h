@@ -37,6 +37,7 @@ enum class KeyKind : char {
   kSegment = 'M',
   kSpace = 'F',
   kDeferred = 'W',
+  kIsolated = 'B',  // a block set apart by fsck: taken for ever
 };
 
 inline std::string key_of(KeyKind kind) { return std::string(1, static_cast<char>(kind)); }
@@ -78,11 +79,17 @@ inline std::string space_key(std::uint8_t device, std::uint32_t chunk) {
   append_big(key, chunk);
   return key;
 }
-inline std::string deferred_key(std::uint8_t device, std::uint64_t block) {
-  std::string key = key_of(KeyKind::kDeferred);
+inline std::string block_key(KeyKind kind, std::uint8_t device, std::uint64_t block) {
+  std::string key = key_of(kind);
   append_big(key, device);
   append_big(key, block);
   return key;
+}
+inline std::string deferred_key(std::uint8_t device, std::uint64_t block) {
+  return block_key(KeyKind::kDeferred, device, block);
+}
+inline std::string isolated_key(std::uint8_t device, std::uint64_t block) {
+  return block_key(KeyKind::kIsolated, device, block);
 }
 inline constexpr std::size_t kNodePrefixBytes = 13;   // kind, container, node
 inline constexpr std::size_t kEntryHeaderBytes = 21;  // and the hash
