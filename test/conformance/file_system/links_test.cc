@@ -126,7 +126,6 @@ TEST_P(Links, NothingIsMadeInARemovedDirectory) {
   const auto gone = [](int error) { return error == ENOENT || error == ESTALE; };
   EXPECT_TRUE(gone(error(fs().mkdir(kRoot, dir, "x", 0755))));
   EXPECT_TRUE(gone(error(fs().create(kRoot, dir, "x", 0644, {.write = true}))));
-  EXPECT_TRUE(gone(error(fs().create_unnamed(kRoot, dir, 0644))));
   EXPECT_TRUE(gone(error(fs().link(kRoot, file, dir, "x"))));
   EXPECT_TRUE(gone(error(fs().rename(kRoot, kTop, "file", dir, "x", fs::RenameFlags::kReplace))));
   EXPECT_TRUE(gone(error(fs().lookup(kRoot, dir, "x"))));

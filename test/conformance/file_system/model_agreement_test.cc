@@ -32,7 +32,7 @@ class Pair {
     switch (random_.below(16)) {
       case 0:
       case 1:
-        return made("mkdir", [&](auto& fs, auto at) { return fs.mkdir(cred, at(one), name, mode); });
+        return made("mkdir", [&](auto& fs, auto at) { return fs.mkdir(cred, at(one), name, mode & 01777); });
       case 2:
         return made("mknod", [&](auto& fs, auto at) { return fs.mknod(cred, at(one), name, S_IFREG | mode, 0); });
       case 3:

@@ -123,7 +123,8 @@ TEST_P(Names, EveryKindOfNode) {
     EXPECT_EQ(attr(made->node).rdev, kind.rdev) << kind.name;
     EXPECT_EQ(attr(made->node).links, 1U) << kind.name;
   }
-  EXPECT_EQ(error(fs().mknod(kRoot, kTop, "x", S_IFDIR | 0755, 0)), EPERM);
+  const int directory = error(fs().mknod(kRoot, kTop, "x", S_IFDIR | 0755, 0));
+  EXPECT_TRUE(directory == EPERM || directory == EINVAL) << directory;  // Linux says the one, POSIX the other
   EXPECT_EQ(error(fs().mknod(kRoot, kTop, "x", S_IFLNK | 0777, 0)), EINVAL);
   EXPECT_EQ(error(fs().mknod(kAlice, kTop, "x", S_IFCHR | 0600, 0x0103)), EPERM);
   EXPECT_EQ(error(fs().mknod(kAlice, kTop, "x", S_IFBLK | 0600, 0x0801)), EPERM);

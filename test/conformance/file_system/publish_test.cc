@@ -63,12 +63,13 @@ TEST_P(Publish, Errors) {
   EXPECT_EQ(error(fs().publish(kRoot, made.file, file, "x")), ENOTDIR);
   EXPECT_EQ(error(fs().publish(kRoot, made.file, fs::NodeId(1ULL << 60), "x")), ESTALE);
   EXPECT_EQ(error(fs().publish(kRoot, fs::FileId(1ULL << 60), kTop, "x")), EBADF);
-  EXPECT_EQ(error(fs().publish(kRoot, named, kTop, "x")), EINVAL);
+  const auto has_a_name = [](int error) { return error == EINVAL || error == EEXIST; };
+  EXPECT_TRUE(has_a_name(error(fs().publish(kRoot, named, kTop, "x"))));
   EXPECT_EQ(error(fs().publish(kRoot, made.file, kTop, std::string(256, 'x'))), ENAMETOOLONG);
   EXPECT_EQ(error(fs().publish(kAlice, made.file, dir, "x")), EACCES);
   EXPECT_EQ(attr(made.attr.node).links, 0U);
   EXPECT_EQ(error(fs().publish(kRoot, made.file, dir, "x")), 0);
-  EXPECT_EQ(error(fs().publish(kRoot, made.file, dir, "y")), EINVAL);  // once is all
+  EXPECT_TRUE(has_a_name(error(fs().publish(kRoot, made.file, dir, "y"))));  // once is all
   EXPECT_EQ(names(dir), std::vector<std::string>{"x"});
   EXPECT_EQ(error(fs().close(made.file)), 0);
 }

@@ -33,6 +33,17 @@ void grow(std::string& shadow, Range range) {
   shadow.resize(std::max<std::uint64_t>(shadow.size(), range.begin + range.size));
 }
 
+// Where two texts first differ, for the message.
+std::string first_difference(const std::string& found, const std::string& expected) {
+  if (found.size() != expected.size()) {
+    return "size " + std::to_string(found.size()) + " instead of " + std::to_string(expected.size());
+  }
+  const auto odd = std::mismatch(found.begin(), found.end(), expected.begin());
+  if (odd.first == found.end()) return "";
+  return "byte " + std::to_string(odd.first - found.begin()) + " is " + std::to_string(int{*odd.first}) +
+         " instead of " + std::to_string(int{*odd.second});
+}
+
 TEST_P(Shadow, RandomChanges) {
   for (std::uint64_t seed = 1; seed <= 8; ++seed) {
     SCOPED_TRACE(seed);
@@ -81,13 +92,14 @@ TEST_P(Shadow, RandomChanges) {
       }
       const Range look = pick(random);
       const std::string expected = look.begin < shadow.size() ? shadow.substr(look.begin, look.size) : "";
-      ASSERT_TRUE(read(file, look.begin, look.size) == expected) << "step " << step << " at " << look.begin;
+      ASSERT_EQ(first_difference(read(file, look.begin, look.size), expected), "")
+          << "step " << step << " at " << look.begin;
     }
     ASSERT_EQ(attr(node).size_bytes, shadow.size());
-    ASSERT_TRUE(read(file, 0, shadow.size()) == shadow);
+    ASSERT_EQ(first_difference(read(file, 0, shadow.size()), shadow), "");
     if (can().restarts) {
       restart();
-      ASSERT_TRUE(content(node_at("file" + std::to_string(seed))) == shadow) << "after a restart";
+      ASSERT_EQ(first_difference(content(node_at("file" + std::to_string(seed))), shadow), "") << "after a restart";
     }
   }
 }

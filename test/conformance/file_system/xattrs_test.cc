@@ -1,4 +1,6 @@
 // Extended attributes: values of every size, the flags, the name spaces.
+#include <gmock/gmock.h>
+
 #include <algorithm>
 
 #include "conformance/file_system/harness.h"
@@ -62,7 +64,7 @@ TEST_P(Xattrs, NamesHaveSpacesAndBounds) {
   EXPECT_EQ(run(fs().getxattr(kRoot, file, longest)).value(), "1");
   for (const std::string& bad : {longest + "x", std::string()}) {
     const int refused = error(fs().setxattr(kRoot, file, bad, "1", kSet));
-    EXPECT_TRUE(refused == ERANGE || refused == EINVAL || refused == ENAMETOOLONG) << refused;
+    EXPECT_THAT(refused, testing::AnyOf(ERANGE, EINVAL, ENAMETOOLONG, EOPNOTSUPP));
   }
   EXPECT_EQ(error(fs().setxattr(kRoot, file, "user.", "1", kSet)), EINVAL);
   for (const std::string_view name :
