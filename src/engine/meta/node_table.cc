@@ -89,9 +89,12 @@ Result<Segment*> NodeTable::segment_for_write(Inode& inode, std::uint32_t index)
   ROSS_TRY(Segment* segment, this->segment(inode, index));
   if (segment == nullptr) {
     segment = add_segment(inode, index, {});
-    inode.record.segments_end = std::max(inode.record.segments_end, index + 1);
-    mark_dirty(inode);
     mark_dirty(*segment);
+  }
+  // Also for a segment that a truncate emptied and that is still here: the end was lowered then.
+  if (index >= inode.record.segments_end) {
+    inode.record.segments_end = index + 1;
+    mark_dirty(inode);
   }
   return segment;
 }

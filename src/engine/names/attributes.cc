@@ -13,6 +13,7 @@ constexpr std::uint32_t kPermissionBits = 07777;
 Status may_change(const fs::Credential& cred, const format::InodeRecord& node, const fs::SetAttr& change,
                   bool open_for_write) {
   const bool owner = owns(cred, node);
+  if (change.mode && S_ISLNK(node.mode)) return Status(EOPNOTSUPP);
   if (change.mode && !owner) return Status(EPERM);
   if (change.uid && cred.uid != 0 && (*change.uid != node.uid || !owner)) return Status(EPERM);
   if (change.gid && cred.uid != 0 && (!owner || (*change.gid != node.gid && !cred.in_group(*change.gid)))) {
@@ -41,6 +42,7 @@ fs::Async<fs::Attr> Container::setattr(const fs::Credential& cred, fs::NodeId no
   if (file) {
     ROSS_CO_TRY(const OpenFile* const open, find_file(*file));
     open_for_write = open->inode == inode && open->flags.write;
+    if (change.size_bytes && !open_for_write) co_return fail(EINVAL);
   }
   ROSS_CO_OK(may_change(cred, inode->record, change, open_for_write));
   if (change.size_bytes) {

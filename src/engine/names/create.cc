@@ -12,6 +12,7 @@ using format::KeyKind;
 namespace {
 
 constexpr std::uint32_t kPermissionBits = 07777;
+constexpr std::uint32_t kDirectoryBits = 01777;  // mkdir makes no set-id bits; a parent's is inherited
 
 EntryRecord entry_for(const Inode& node) { return {.node = node.key.node, .type = node.record.mode & S_IFMT}; }
 
@@ -59,7 +60,7 @@ fs::Async<fs::Attr> Container::mkdir(const fs::Credential& cred, fs::NodeId pare
   Lock lock(core_.mutex);
   core_.nodes.trim();
   if (!core_.admits()) ROSS_CO_OK(co_await core_.admit(lock));
-  ROSS_CO_TRY(Inode* const node, make_child(cred, parent, name, S_IFDIR | (mode & kPermissionBits)));
+  ROSS_CO_TRY(Inode* const node, make_child(cred, parent, name, S_IFDIR | (mode & kDirectoryBits)));
   co_return attr_of(*node);
 }
 
@@ -70,6 +71,7 @@ fs::Async<fs::Attr> Container::mknod(const fs::Credential& cred, fs::NodeId pare
   if (!core_.admits()) ROSS_CO_OK(co_await core_.admit(lock));
   const std::uint32_t type = mode & S_IFMT;
   const bool device = type == S_IFCHR || type == S_IFBLK;
+  if (type == S_IFDIR) co_return fail(EPERM);
   if (type != S_IFREG && type != S_IFIFO && type != S_IFSOCK && !device) co_return fail(EINVAL);
   if (device && cred.uid != 0) co_return fail(EPERM);
   ROSS_CO_TRY(Inode* const node, make_child(cred, parent, name, type | (mode & kPermissionBits)));
@@ -132,6 +134,7 @@ fs::Async<fs::Opened> Container::create_unnamed(const fs::Credential& cred, fs::
   if (!core_.admits()) ROSS_CO_OK(co_await core_.admit(lock));
   ROSS_CO_TRY(Inode* const directory, find_directory(parent));
   ROSS_CO_OK(may(cred, directory->record, W_OK | X_OK));
+  if (directory->record.links == 0) co_return fail(ENOENT);
   ROSS_CO_TRY(Inode* const node, make_node(cred, *directory, S_IFREG | (mode & kPermissionBits)));
   node->record.links = 0;
   set_orphan(*node, true);  // a crash before publish() takes it away
@@ -150,7 +153,7 @@ fs::AsyncStatus Container::publish(const fs::Credential& cred, fs::FileId file, 
   const auto name_it = [&]() -> Result<Inode*> {
     ROSS_TRY(OpenFile* const open, find_file(file));
     Inode& node = *open->inode;
-    if (node.record.links != 0) return fail(EEXIST, "the file has a name already: use link or rename");
+    if (node.record.links != 0) return fail(EINVAL, "the file has a name already: use link or rename");
     ROSS_TRY(const NamePlace place, find_place(cred, parent, name));
     Inode& directory = *place.directory;
     ROSS_OK(may(cred, directory.record, W_OK));

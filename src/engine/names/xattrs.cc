@@ -11,7 +11,7 @@ using format::KeyKind;
 namespace {
 
 Status may_use(const fs::Credential& cred, const format::InodeRecord& node, std::string_view name, bool write) {
-  if (name.size() > fs::kXattrNameBytesMax) return Status(ERANGE);
+  if (name.empty() || name.size() > fs::kXattrNameBytesMax) return Status(ERANGE);
   if (name.find('\0') != std::string_view::npos) return Status(EINVAL);
   const std::size_t dot = name.find('.');
   const std::string_view space = dot == std::string_view::npos ? std::string_view() : name.substr(0, dot + 1);
