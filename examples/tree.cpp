@@ -9,7 +9,7 @@
 namespace {
 
 ross::Expected<void> list(ross::Store& store, const std::string& path, int depth) {
-  const auto entries = store.list(path);
+  const auto entries = store.list(path.empty() ? "/" : path);
   if (!entries) return std::unexpected(entries.error());
   for (const ross_dirent& entry : *entries) {
     const std::string child = path + "/" + entry.name;

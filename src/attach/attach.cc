@@ -26,6 +26,14 @@ class LocalAttachment final : public Attachment {
   std::unique_ptr<fs::FileSystem> container_;
 };
 
+// How the pools of these options are opened.
+PoolTable::Open opener(const AttachOptions& options) {
+  if (!options.share) return &engine::Pool::open;
+  return [share = options.share](const std::filesystem::path& directory, const engine::PoolOptions& pool_options) {
+    return open_shared(directory, pool_options, share, &engine::Pool::open);
+  };
+}
+
 }  // namespace
 
 PoolTable& process_pools() {
@@ -36,14 +44,14 @@ PoolTable& process_pools() {
 
 Result<std::unique_ptr<Attachment>> attach(std::string_view text, const AttachOptions& options) {
   ROSS_TRY(Url url, parse_url(text, true));
-  ROSS_TRY(std::shared_ptr<PoolUse> use, process_pools().use(url.pool, options.pool));
+  ROSS_TRY(std::shared_ptr<PoolUse> use, process_pools().use(url.pool, options.pool, opener(options)));
   ROSS_TRY(std::unique_ptr<fs::FileSystem> container, use->pool().open_container(url.container));
   return std::make_unique<LocalAttachment>(std::move(use), std::move(container));
 }
 
 Result<std::shared_ptr<engine::Pool>> attach_pool(std::string_view text, const AttachOptions& options) {
   ROSS_TRY(Url url, parse_url(text, false));
-  ROSS_TRY(std::shared_ptr<PoolUse> use, process_pools().use(url.pool, options.pool));
+  ROSS_TRY(std::shared_ptr<PoolUse> use, process_pools().use(url.pool, options.pool, opener(options)));
   engine::Pool* const pool = &use->pool();
   return std::shared_ptr<engine::Pool>(std::move(use), pool);
 }

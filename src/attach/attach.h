@@ -15,6 +15,7 @@
 #include <string>
 #include <string_view>
 
+#include "attach/share.h"
 #include "base/status.h"
 #include "engine/pool.h"
 #include "fs/file_system.h"
@@ -33,13 +34,16 @@ class Attachment {
  public:
   virtual ~Attachment() = default;
   virtual fs::FileSystem& file_system() = 0;
-  // The pool behind it when it is in this process, else null.
+  // The pool behind it, in this process or in the one that serves it; null where there is none.
   virtual engine::Pool* pool() = 0;
   virtual Status close() = 0;
 };
 
 struct AttachOptions {
   engine::PoolOptions pool;
+  // server::share: the first process serves the pool to the others, a later one connects to it (attach/share.h). Empty:
+  // the pool is this process's alone, and EBUSY while another has it.
+  Share share;
 };
 
 Result<std::unique_ptr<Attachment>> attach(std::string_view url, const AttachOptions& options);

@@ -10,9 +10,7 @@ namespace ross::attach {
 PoolUse::PoolUse(std::shared_ptr<Slot> slot, engine::Pool* pool)
     : slot_(std::move(slot)), pool_(pool), pid_(::getpid()) {}
 
-PoolUse::~PoolUse() {
-  static_cast<void>(close());
-}
+PoolUse::~PoolUse() { static_cast<void>(close()); }
 
 Status PoolUse::close() {
   if (std::exchange(pool_, nullptr) == nullptr) return {};
@@ -28,7 +26,7 @@ Status PoolUse::close() {
 PoolTable::PoolTable(Open open) : open_(std::move(open)), pid_(::getpid()) {}
 
 Result<std::shared_ptr<PoolUse>> PoolTable::use(const std::filesystem::path& directory,
-                                                const engine::PoolOptions& options) {
+                                                const engine::PoolOptions& options, const Open& open) {
   std::error_code error;
   const std::filesystem::path canonical = std::filesystem::weakly_canonical(directory, error);
   if (error) return fail(error.value(), "cannot reach " + directory.string() + ": " + error.message());
@@ -50,7 +48,7 @@ Result<std::shared_ptr<PoolUse>> PoolTable::use(const std::filesystem::path& dir
   }
   const std::lock_guard lock(slot->mutex);
   if (slot->pool == nullptr) {
-    ROSS_TRY(slot->pool, open_(canonical, options));
+    ROSS_TRY(slot->pool, open(canonical, options));
   }
   ++slot->users;
   engine::Pool* const pool = slot->pool.get();

@@ -60,8 +60,12 @@ class PoolTable {
                                                                    const engine::PoolOptions& options)>;
   explicit PoolTable(Open open);
 
-  // Errors: those of opening a pool.
-  Result<std::shared_ptr<PoolUse>> use(const std::filesystem::path& directory, const engine::PoolOptions& options);
+  // Opens with the table's opener, or with the one given. Errors: those of opening a pool.
+  Result<std::shared_ptr<PoolUse>> use(const std::filesystem::path& directory, const engine::PoolOptions& options) {
+    return use(directory, options, open_);
+  }
+  Result<std::shared_ptr<PoolUse>> use(const std::filesystem::path& directory, const engine::PoolOptions& options,
+                                       const Open& open);
 
  private:
   const Open open_;

@@ -1,5 +1,6 @@
 // Pools, containers and attachments by URL: the only file of this face that knows where stores come from.
 #include "faces/capi/handles.h"
+#include "server/share.h"
 
 using ross::Result;
 using ross::Status;
@@ -28,7 +29,9 @@ int ross_container_create(const char* url) {
     if (url == nullptr) return tell(EINVAL, "ross_container_create needs a URL");
     const Result<ross::attach::Url> parsed = ross::attach::parse_url(url, true);
     if (!parsed.has_value()) return tell(parsed.error());
-    Result<std::shared_ptr<ross::engine::Pool>> pool = ross::attach::attach_pool(parsed->pool, {});
+    ross::attach::AttachOptions shared;
+    shared.share = &ross::server::share;
+    Result<std::shared_ptr<ross::engine::Pool>> pool = ross::attach::attach_pool(parsed->pool, shared);
     if (!pool.has_value()) return tell(pool.error());
     if (const Status status = (*pool)->create_container(parsed->container, {}); !status.ok()) return tell(status);
     return done((*pool)->sync());
@@ -41,6 +44,7 @@ int ross_attach(const char* url, const ross_attach_options* options, ross_store*
     ross_attach_options known{};
     if (const Status status = ross::capi::take_options(options, known); !status.ok()) return tell(status);
     ross::attach::AttachOptions attach_options;
+    attach_options.share = &ross::server::share;
     if (known.cache_bytes != 0) attach_options.pool.cache_bytes = known.cache_bytes;
     Result<std::unique_ptr<ross::attach::Attachment>> attachment = ross::attach::attach(url, attach_options);
     if (!attachment.has_value()) return tell(attachment.error());

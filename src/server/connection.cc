@@ -1,0 +1,265 @@
+#include "server/connection.h"
+
+#include <algorithm>
+
+#include "server/server.h"
+
+namespace ross::server {
+namespace {
+
+using wire::Op;
+
+constexpr std::size_t kSpareJobsMax = wire::kInflightMax;
+
+bool acts_for_somebody(Op op) {
+  switch (op) {
+    case Op::kLookup:
+    case Op::kMkdir:
+    case Op::kMknod:
+    case Op::kSymlink:
+    case Op::kLink:
+    case Op::kUnlink:
+    case Op::kRmdir:
+    case Op::kRename:
+    case Op::kReaddir:
+    case Op::kSetattr:
+    case Op::kAccess:
+    case Op::kGetxattr:
+    case Op::kSetxattr:
+    case Op::kListxattr:
+    case Op::kRemovexattr:
+    case Op::kOpen:
+    case Op::kCreate:
+    case Op::kCreateUnnamed:
+    case Op::kPublish:
+      return true;
+    default:
+      return false;
+  }
+}
+
+bool works_on_a_file(Op op) {
+  switch (op) {
+    case Op::kPublish:
+    case Op::kClose:
+    case Op::kRead:
+    case Op::kWrite:
+    case Op::kFallocate:
+    case Op::kSeek:
+    case Op::kFsync:
+    case Op::kLock:
+    case Op::kTestLock:
+    case Op::kUnlockOwner:
+      return true;
+    default:
+      return false;
+  }
+}
+
+bool works_on_a_container(Op op) { return op <= Op::kStatfs; }
+
+}  // namespace
+
+Connection::Connection(Server& server, std::unique_ptr<fabric::Channel> channel)
+    : server_(server), channel_(std::move(channel)) {}
+
+Connection::~Connection() {
+  ROSS_CHECK(jobs_ == 0 && files_.empty(), "a connection was destroyed with something still held");
+}
+
+Connection::Job& Connection::new_job() {
+  Job* job = nullptr;
+  if (spare_jobs_.empty()) {
+    job = new Job;
+    job->connection = this;
+    job->sent = [](fabric::Outgoing& self, bool) {
+      auto& done = static_cast<Job&>(self);
+      done.connection->release(done);
+    };
+  } else {
+    job = spare_jobs_.back().release();
+    spare_jobs_.pop_back();
+  }
+  ++jobs_;
+  return *job;
+}
+
+Result<memory::Memory> Connection::on_head(std::span<const std::byte> head, std::size_t payload_bytes) {
+  Job& job = new_job();
+  landing_ = &job;  // release() of a closed connection finds it here
+  job.bytes.assign(head.begin(), head.end());
+  ROSS_TRY(job.request, wire::decode_request(job.bytes));
+  if (const Status status = check_bounds(job, payload_bytes); !status.ok()) return fail(status);
+  if (job.buffer_bytes > 0) {
+    job.buffer = server_.buffers_.take(job.buffer_bytes);
+    if (job.buffer == nullptr) return fail(ENOMEM);
+  }
+  return memory::Memory(job.buffer, payload_bytes);
+}
+
+// Counts the job; a status for a peer to be cut off. Twice the grant, because a reply on its way there and the next
+// request on its way here cross.
+Status Connection::check_bounds(Job& job, std::size_t payload_bytes) {
+  const wire::Request& request = job.request;
+  if (payload_bytes != 0 && request.op != Op::kWrite) return Status(EBADMSG, "a payload with a request that has none");
+  if (request.op == Op::kRead && request.b > wire::kPayloadBytesMax) {
+    return Status(EBADMSG, "a read of more than one message holds");
+  }
+  job.buffer_bytes = request.op == Op::kRead ? static_cast<std::size_t>(request.b) : payload_bytes;
+  job.counted_bytes = job.bytes.size() + job.buffer_bytes;
+  job.lock_wait = request.op == Op::kLock && request.mode != 0;
+  if (job.lock_wait) {
+    job.counted_bytes = 0;
+    ++lock_waits_;
+    if (lock_waits_ > 2 * wire::kLockWaitsMax) return Status(EPROTO, "more waits for locks than granted");
+    return {};
+  }
+  ++inflight_;
+  inflight_bytes_ += job.counted_bytes;
+  if (inflight_ > 2 * wire::kInflightMax || inflight_bytes_ > 2 * std::uint64_t{wire::kInflightBytesMax}) {
+    return Status(EPROTO, "more in flight than granted");
+  }
+  return {};
+}
+
+Status Connection::on_message() {
+  Job& job = *std::exchange(landing_, nullptr);
+  job.reply = {};
+  job.reply.id = job.request.id;
+  job.reply_payload_bytes = 0;
+  if (Status status = prepare(job); !status.ok()) {
+    finish(job, std::move(status));
+    return {};
+  }
+  runtime::spawn(run(job), [&job](Status status) { job.connection->finish(job, std::move(status)); });
+  return {};
+}
+
+// Finds what the request works on and checks for whom it speaks.
+Status Connection::prepare(Job& job) {
+  const wire::Request& request = job.request;
+  if (works_on_a_file(request.op) || (request.op == Op::kSetattr && request.file != 0)) {
+    const auto found = files_.find(request.file);
+    if (found == files_.end() || found->second->container != request.container) return Status(EBADF);
+    job.file = found->second.get();
+    if (request.op == Op::kClose && job.file->users > 0) {
+      job.file = nullptr;
+      return Status(EBUSY, "the file is closed while requests on it are in flight");
+    }
+    ++job.file->users;
+    job.fs = job.file->fs.get();
+  } else if (works_on_a_container(request.op)) {
+    const auto found = containers_.find(request.container);
+    if (found == containers_.end()) return Status(EBADF, "no such container is open on this connection");
+    job.fs_owner = found->second;
+    job.fs = job.fs_owner.get();
+  }
+  return acts_for_somebody(request.op) ? check_credential(job) : Status();
+}
+
+Status Connection::check_credential(Job& job) const {
+  const wire::Request& request = job.request;
+  const fabric::Peer& peer = channel_->peer();
+  job.cred.uid = request.uid;
+  job.cred.gid = request.gid;
+  job.cred.groups.assign(request.groups.begin(), request.groups.end());
+  if (peer.uid == 0) return {};
+  const auto belongs = [&peer](gid_t gid) {
+    return gid == peer.gid || std::find(peer.groups.begin(), peer.groups.end(), gid) != peer.groups.end();
+  };
+  if (request.uid != peer.uid || !belongs(request.gid) ||
+      !std::all_of(job.cred.groups.begin(), job.cred.groups.end(), belongs)) {
+    return Status(EPERM, "only root may act for other users and groups");
+  }
+  return {};
+}
+
+void Connection::finish(Job& job, Status status) {
+  // Before the reply goes out: the peer may close the file as soon as it has it.
+  if (job.file != nullptr) --std::exchange(job.file, nullptr)->users;
+  job.fs_owner.reset();
+  if (closed_) return release(job);
+  if (!status.ok()) {
+    job.reply.error = status.error();
+    job.reply.retry = static_cast<std::uint8_t>(status.retry());
+    job.reply.has_attr = false;
+    job.text = status.message();
+    job.reply_payload_bytes = 0;
+  }
+  // A message of any length is cut to what fits; texts made here fit already.
+  job.reply.text = std::string_view(job.text).substr(0, wire::kTextBytesMax);
+  job.head.clear();
+  wire::encode(job.reply, job.head);
+  job.payload = memory::Memory(job.buffer, job.reply_payload_bytes);
+  channel_->send(job);
+}
+
+// The last of a job: what it holds goes back.
+void Connection::release(Job& job) {
+  if (job.buffer != nullptr) server_.buffers_.give_back(job.buffer, job.buffer_bytes);
+  if (job.lock_wait) {
+    --lock_waits_;
+  } else if (job.counted_bytes != 0) {
+    --inflight_;
+    inflight_bytes_ -= job.counted_bytes;
+  }
+  --jobs_;
+  job.fs = nullptr;
+  job.buffer = nullptr;
+  job.buffer_bytes = 0;
+  job.counted_bytes = 0;
+  job.lock_wait = false;
+  job.text.clear();
+  if (spare_jobs_.size() < kSpareJobsMax) {
+    spare_jobs_.emplace_back(&job);
+  } else {
+    delete &job;
+  }
+}
+
+void Connection::on_closed(const Status&) {
+  closed_ = true;
+  if (landing_ != nullptr) release(*std::exchange(landing_, nullptr));
+  runtime::spawn(clean_up(), [this](Status) { server_.connection_ended(*this); });
+}
+
+// Gives back everything the peer held. Waits for locks end with EINTR when their owner goes; because a request may
+// just be on its way into such a wait, the owners are dropped until no request is at work any more.
+Connection::Work Connection::clean_up() {
+  for (;;) {
+    // A copy: opens that end meanwhile still add files.
+    struct Held {
+      fs::FileSystem* fs;
+      fs::FileId file;
+      std::uint64_t owner;
+    };
+    std::vector<Held> locks;
+    for (const auto& [id, file] : files_) {
+      for (const std::uint64_t owner : file->owners) locks.push_back({file->fs.get(), file->id, owner});
+    }
+    for (const Held& held : locks) static_cast<void>(co_await held.fs->unlock_owner(held.file, held.owner));
+    if (jobs_ == 0) break;
+    constexpr std::int64_t kAgainNs = 5'000'000;
+    co_await server_.loop_->sleep_until(server_.loop_->clock().monotonic_ns() + kAgainNs);
+  }
+  for (const auto& [id, file] : files_) static_cast<void>(co_await file->fs->close(file->id));
+  files_.clear();
+  // Closing a container may block.
+  auto* const containers = &containers_;
+  const auto drop = [containers] { return containers->clear(), true; };
+  static_cast<void>(co_await server_.worker_.run<bool>(drop));
+  co_return Status();
+}
+
+// Locks of different peers must not meet under one owner's number, so each peer's owners get numbers of ours.
+Result<std::uint64_t> Connection::owner_for(std::uint64_t peers_owner) {
+  constexpr std::size_t kOwnersMax = 65536;
+  if (const auto found = owners_.find(peers_owner); found != owners_.end()) return found->second;
+  if (owners_.size() >= kOwnersMax) return fail(ENOLCK, "this process has too many owners of locks");
+  const std::uint64_t owner = server_.next_owner_++;
+  owners_.emplace(peers_owner, owner);
+  peers_owners_.emplace(owner, peers_owner);
+  return owner;
+}
+
+}  // namespace ross::server

@@ -1,0 +1,124 @@
+// Requests for the pool and its containers. They may block, so the worker does them.
+#include <algorithm>
+
+#include "server/connection.h"
+#include "server/server.h"
+
+namespace ross::server {
+
+using wire::Op;
+
+Connection::Work Connection::open_container(Job& job) {
+  if (containers_.size() >= wire::kContainersMax) co_return Status(EMFILE, "this process has too many containers open");
+  Server* const server = &server_;
+  const std::string name(job.request.name);
+  const auto open_it = [server, &name] { return server->open_container(name); };
+  Result<std::shared_ptr<fs::FileSystem>> opened =
+      co_await server_.worker_.run<Result<std::shared_ptr<fs::FileSystem>>>(open_it);
+  if (!opened.has_value()) co_return std::move(opened).error();
+  job.reply.value = next_container_;
+  containers_.emplace(next_container_++, *std::move(opened));
+  co_return Status();
+}
+
+// With the files that are still open in it, unless requests are at work on one.
+Connection::Work Connection::close_container(Job& job) {
+  const std::uint32_t container = job.request.container;
+  auto closed = containers_.find(container);
+  if (closed == containers_.end()) co_return Status(EBADF, "no such container is open on this connection");
+  std::vector<std::unique_ptr<File>> files;
+  const bool busy = std::any_of(files_.begin(), files_.end(), [container](const auto& named) {
+    return named.second->container == container && named.second->users > 0;
+  });
+  if (busy) co_return Status(EBUSY, "the container is closed while requests on it are in flight");
+  for (auto& [id, file] : files_) {
+    if (file->container == container) files.push_back(std::move(file));
+  }
+  absl::erase_if(files_, [](const auto& named) { return named.second == nullptr; });
+  std::shared_ptr<fs::FileSystem> held = std::move(closed->second);
+  containers_.erase(closed);
+  for (const std::unique_ptr<File>& file : files) {
+    for (const std::uint64_t owner : file->owners) static_cast<void>(co_await held->unlock_owner(file->id, owner));
+    static_cast<void>(co_await held->close(file->id));
+    file->fs.reset();
+  }
+  const auto drop = [&held] { return held.reset(), true; };
+  static_cast<void>(co_await server_.worker_.run<bool>(drop));
+  co_return Status();
+}
+
+Connection::Work Connection::pool_request(Job& job) {
+  const wire::Request& request = job.request;
+  engine::Pool& pool = server_.pool_;
+  const auto work = [&pool, &request] {
+    const engine::ContainerOptions options{.quota_bytes = request.a, .quota_nodes = request.b};
+    switch (request.op) {
+      case Op::kContainerCreate:
+        return pool.create_container(request.name, options);
+      case Op::kContainerSet:
+        return pool.set_container(request.name, options);
+      case Op::kContainerDestroy:
+        return pool.destroy_container(request.name);
+      default:
+        return pool.sync();
+    }
+  };
+  co_return co_await server_.worker_.run<Status>(work);
+}
+
+namespace {
+
+wire::Container item_of(const engine::ContainerInfo& info) {
+  return {.name = info.name,
+          .quota_bytes = info.options.quota_bytes,
+          .quota_nodes = info.options.quota_nodes,
+          .used_bytes = info.used_bytes,
+          .used_nodes = info.used_nodes,
+          .created_ns = info.created_ns};
+}
+
+Result<std::string> text_for(engine::Pool& pool, const wire::Request& request) {
+  std::string text;
+  if (request.op == Op::kContainerInfo) {
+    ROSS_TRY(const engine::ContainerInfo info, pool.container(request.name));
+    if (!wire::append(item_of(info), text)) return fail(EIO, "a container's name is too long");
+    return text;
+  }
+  if (request.op == Op::kContainerList) {
+    std::vector<engine::ContainerInfo> all = pool.containers();
+    std::sort(all.begin(), all.end(), [](const auto& a, const auto& b) { return a.name < b.name; });
+    for (const engine::ContainerInfo& info : all) {
+      if (info.name > request.name && !wire::append(item_of(info), text)) break;
+    }
+    return text;
+  }
+  const engine::PoolInfo info = pool.info();
+  wire::PoolInfo told{.uuid = info.uuid,
+                      .format_version = info.format_version,
+                      .total_bytes = info.total_bytes,
+                      .free_bytes = info.free_bytes,
+                      .containers = info.containers,
+                      .failed = info.failed,
+                      .devices = {}};
+  for (const engine::DeviceInfo& device : info.devices) {
+    told.devices.push_back({.kind = static_cast<std::uint8_t>(device.kind),
+                            .path = device.path,
+                            .size_bytes = device.size_bytes,
+                            .free_bytes = device.free_bytes});
+  }
+  return wire::encode(told);
+}
+
+}  // namespace
+
+Connection::Work Connection::pool_text(Job& job) {
+  engine::Pool& pool = server_.pool_;
+  const wire::Request& request = job.request;
+  const auto work = [&pool, &request] { return text_for(pool, request); };
+  Result<std::string> text = co_await server_.worker_.run<Result<std::string>>(work);
+  if (!text.has_value()) co_return std::move(text).error();
+  job.text = *std::move(text);
+  co_return Status();
+}
+
+}  // namespace ross::server

@@ -1,0 +1,126 @@
+#include "wire/message.h"
+
+#include <algorithm>
+
+#include "wire/bytes.h"
+
+namespace ross::wire {
+namespace {
+
+std::unexpected<Status> bad(std::string_view what) { return fail(EBADMSG, what); }
+
+std::string_view text_of(std::span<const std::byte> bytes) {
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+void add(std::vector<std::byte>& to, const void* data, std::size_t size_bytes) {
+  const auto* bytes = static_cast<const std::byte*>(data);
+  to.insert(to.end(), bytes, bytes + size_bytes);
+}
+
+}  // namespace
+
+void encode(const Request& request, std::vector<std::byte>& bytes) {
+  ROSS_CHECK(request.name.size() <= kNameBytesMax && request.name2.size() <= kNameBytesMax &&
+                 request.text.size() <= kTextBytesMax && request.groups.size() <= kGroupsMax,
+             "a request beyond the limits of the wire");
+  const RequestHeader header{.id = request.id,
+                             .op = static_cast<std::uint16_t>(request.op),
+                             .name_bytes = static_cast<std::uint16_t>(request.name.size()),
+                             .name2_bytes = static_cast<std::uint16_t>(request.name2.size()),
+                             .groups = static_cast<std::uint16_t>(request.groups.size()),
+                             .text_bytes = static_cast<std::uint32_t>(request.text.size()),
+                             .container = request.container,
+                             .node = request.node,
+                             .other = request.other,
+                             .file = request.file,
+                             .a = request.a,
+                             .b = request.b,
+                             .mode = request.mode,
+                             .uid = request.uid,
+                             .gid = request.gid,
+                             .reserved = 0};
+  const std::size_t groups_bytes = request.groups.size() * sizeof(std::uint32_t);
+  bytes.reserve(bytes.size() + sizeof header + groups_bytes + request.name.size() + request.name2.size() +
+                request.text.size());
+  add(bytes, &header, sizeof header);
+  add(bytes, request.groups.data(), groups_bytes);
+  add(bytes, request.name.data(), request.name.size());
+  add(bytes, request.name2.data(), request.name2.size());
+  add(bytes, request.text.data(), request.text.size());
+}
+
+Result<Request> decode_request(std::span<const std::byte> bytes) {
+  Taker taker(text_of(bytes));
+  const auto header = taker.take<RequestHeader>();
+  if (!taker.ok()) return bad("a request shorter than its header");
+  if (header.op == 0 || header.op > static_cast<std::uint16_t>(Op::kLast)) return bad("a request for nothing known");
+  if (header.name_bytes > kNameBytesMax || header.name2_bytes > kNameBytesMax || header.groups > kGroupsMax ||
+      header.text_bytes > kTextBytesMax || header.reserved != 0) {
+    return bad("a request beyond the limits");
+  }
+  Request request{.id = header.id,
+                  .op = static_cast<Op>(header.op),
+                  .container = header.container,
+                  .node = header.node,
+                  .other = header.other,
+                  .file = header.file,
+                  .a = header.a,
+                  .b = header.b,
+                  .mode = header.mode,
+                  .uid = header.uid,
+                  .gid = header.gid,
+                  .groups = {},
+                  .name = {},
+                  .name2 = {},
+                  .text = {}};
+  const std::string_view groups = taker.take_bytes(header.groups * sizeof(std::uint32_t));
+  request.name = taker.take_bytes(header.name_bytes);
+  request.name2 = taker.take_bytes(header.name2_bytes);
+  request.text = taker.take_bytes(header.text_bytes);
+  if (!taker.ok() || !taker.empty()) return bad("a request whose parts do not add up to its length");
+  request.groups.resize(header.groups);
+  if (!groups.empty()) std::memcpy(request.groups.data(), groups.data(), groups.size());
+  return request;
+}
+
+void encode(const Reply& reply, std::vector<std::byte>& bytes) {
+  ROSS_CHECK(reply.text.size() <= kTextBytesMax, "a reply beyond the limits of the wire");
+  const ReplyHeader header{.id = reply.id,
+                           .value = reply.value,
+                           .error = reply.error,
+                           .text_bytes = static_cast<std::uint32_t>(reply.text.size()),
+                           .retry = reply.retry,
+                           .created = static_cast<std::uint8_t>(reply.created),
+                           .has_attr = static_cast<std::uint8_t>(reply.has_attr),
+                           .reserved = {}};
+  bytes.reserve(bytes.size() + sizeof header + sizeof reply.attr + reply.text.size());
+  add(bytes, &header, sizeof header);
+  if (reply.has_attr) add(bytes, &reply.attr, sizeof reply.attr);
+  add(bytes, reply.text.data(), reply.text.size());
+}
+
+Result<Reply> decode_reply(std::span<const std::byte> bytes) {
+  Taker taker(text_of(bytes));
+  const auto header = taker.take<ReplyHeader>();
+  if (!taker.ok()) return bad("a reply shorter than its header");
+  constexpr int kErrnoMax = 4095;
+  if (header.error < 0 || header.error > kErrnoMax || header.retry > 3 || header.created > 1 || header.has_attr > 1 ||
+      header.text_bytes > kTextBytesMax) {
+    return bad("a reply beyond the limits");
+  }
+  Reply reply{.id = header.id,
+              .error = header.error,
+              .retry = header.retry,
+              .created = header.created == 1,
+              .has_attr = header.has_attr == 1,
+              .attr = {},
+              .value = header.value,
+              .text = {}};
+  if (reply.has_attr) reply.attr = taker.take<Attr>();
+  reply.text = taker.take_bytes(header.text_bytes);
+  if (!taker.ok() || !taker.empty()) return bad("a reply whose parts do not add up to its length");
+  return reply;
+}
+
+}  // namespace ross::wire

@@ -1,0 +1,295 @@
+// Requests and replies: what each looks like in bytes, and the only code that takes such bytes apart.
+//
+// Every message is a fixed little-endian header, then the variable parts in the order and with the lengths the header
+// tells, nothing between and nothing behind. The payload of a transfer is not part of it: it travels beside the message
+// so that it can land where it is wanted. Which call uses which field is in the table at Op.
+//
+//   wire::Request request{.op = wire::Op::kLookup, .node = 1, .name = "train"};
+//   std::vector<std::byte> bytes;
+//   wire::encode(request, bytes);
+//   Result<wire::Request> again = wire::decode_request(bytes);     // views into bytes
+//
+// Decoding trusts nothing: lengths, enumerations and limits (wire/limits.h) are checked, and what is wrong is
+// EBADMSG. A decoded message borrows the bytes. Threading: immutable.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/status.h"
+#include "wire/limits.h"
+
+namespace ross::wire {
+
+inline constexpr std::uint32_t kMagic = 0x53534f52;  // "ROSS"
+inline constexpr std::uint16_t kVersion = 1;
+
+// The first bytes each end sends. Ends of different versions part with a sentence.
+struct Hello {
+  std::uint32_t magic = kMagic;
+  std::uint16_t version = kVersion;
+  std::uint16_t reserved = 0;
+  std::int32_t pid = 0;
+  std::int32_t error = 0;  // the server's: why it refuses; 0 when it does not
+  std::uint32_t inflight_max = 0;
+  std::uint32_t inflight_bytes_max = 0;
+};
+static_assert(sizeof(Hello) == 24);
+
+// What is asked, and which fields of Request it uses besides container and, where permissions matter, the credential.
+// "attr" and "value" after the arrow are what the reply holds.
+enum class Op : std::uint16_t {
+  // ---- names ----
+  kLookup = 1,  // node name -> attr
+  kParent,      // node -> value (node)
+  kMkdir,       // node name mode -> attr
+  kMknod,       // node name mode a (rdev) -> attr
+  kSymlink,     // node name text (target) -> attr
+  kReadlink,    // node -> text
+  kLink,        // node other (parent) name -> attr
+  kUnlink,      // node name
+  kRmdir,       // node name
+  kRename,      // node name other name2 mode (flags)
+  kReaddir,     // node a (cursor) b (entries at most) mode (1: with attributes) -> text (entries)
+  // ---- attributes ----
+  kGetattr,      // node -> attr
+  kSetattr,      // node text (SetAttr) file (0: none) -> attr
+  kAccess,       // node mode (mask)
+  kGetxattr,     // node name -> text
+  kSetxattr,     // node name text mode (flags)
+  kListxattr,    // node -> text (names)
+  kRemovexattr,  // node name
+  // ---- files ----
+  kOpen,           // node mode (OpenBits) -> attr value (file)
+  kCreate,         // node name mode a (OpenBits) -> attr value (file)
+  kCreateUnnamed,  // node mode -> attr value (file)
+  kPublish,        // file node name
+  kClose,          // file
+  kRead,           // file a (offset) b (bytes) -> value, payload
+  kWrite,          // file a (offset), payload -> value
+  kFallocate,      // file mode (kind) a (offset) b (bytes)
+  kSeek,           // file mode (kind) a (offset) -> value
+  kFsync,          // file mode (1: data only)
+  kSync,           //
+  // ---- locks ----
+  kLock,         // file text (Lock) mode (1: wait)
+  kTestLock,     // file text (Lock) -> text (Lock)
+  kUnlockOwner,  // file a (owner)
+  // ---- whole ----
+  kStatfs,  // -> text (StatFs)
+  // ---- the pool ----
+  kContainerOpen,     // name -> value (container)
+  kContainerClose,    // container
+  kContainerCreate,   // name a (quota bytes) b (quota nodes)
+  kContainerSet,      // name a b
+  kContainerDestroy,  // name
+  kContainerInfo,     // name -> text (containers: one)
+  kContainerList,     // name (go on behind it; empty: begin) -> text (containers)
+  kPoolInfo,          // -> text (PoolInfo)
+  kPoolSync,          //
+  kLast = kPoolSync,
+};
+
+// Bits of OpenFlags.
+enum OpenBits : std::uint32_t {
+  kOpenRead = 1,
+  kOpenWrite = 2,
+  kOpenAppend = 4,
+  kOpenTruncate = 8,
+  kOpenExclusive = 16
+};
+
+struct Request {
+  std::uint64_t id = 0;
+  Op op = Op::kSync;
+  std::uint32_t container = 0;
+  std::uint64_t node = 0;
+  std::uint64_t other = 0;
+  std::uint64_t file = 0;
+  std::uint64_t a = 0;
+  std::uint64_t b = 0;
+  std::uint32_t mode = 0;
+  std::uint32_t uid = 0;
+  std::uint32_t gid = 0;
+  std::vector<std::uint32_t> groups;
+  std::string_view name;
+  std::string_view name2;
+  std::string_view text;
+};
+
+struct RequestHeader {
+  std::uint64_t id;
+  std::uint16_t op;
+  std::uint16_t name_bytes;
+  std::uint16_t name2_bytes;
+  std::uint16_t groups;
+  std::uint32_t text_bytes;
+  std::uint32_t container;
+  std::uint64_t node;
+  std::uint64_t other;
+  std::uint64_t file;
+  std::uint64_t a;
+  std::uint64_t b;
+  std::uint32_t mode;
+  std::uint32_t uid;
+  std::uint32_t gid;
+  std::uint32_t reserved;
+};
+static_assert(sizeof(RequestHeader) == 80);
+
+struct Attr {
+  std::uint64_t node;
+  std::uint32_t mode;
+  std::uint32_t links;
+  std::uint32_t uid;
+  std::uint32_t gid;
+  std::uint64_t rdev;
+  std::uint64_t size_bytes;
+  std::uint64_t allocated_bytes;
+  std::int64_t atime_ns;
+  std::int64_t mtime_ns;
+  std::int64_t ctime_ns;
+  std::int64_t btime_ns;
+};
+static_assert(sizeof(Attr) == 80);
+
+struct Reply {
+  std::uint64_t id = 0;
+  std::int32_t error = 0;  // a positive errno; then text is the message
+  std::uint8_t retry = 0;  // what must be rebuilt before a retry helps
+  bool created = false;
+  bool has_attr = false;
+  Attr attr{};
+  std::uint64_t value = 0;
+  std::string_view text;
+};
+
+struct ReplyHeader {
+  std::uint64_t id;
+  std::uint64_t value;
+  std::int32_t error;
+  std::uint32_t text_bytes;
+  std::uint8_t retry;
+  std::uint8_t created;
+  std::uint8_t has_attr;
+  std::uint8_t reserved[5];
+};
+static_assert(sizeof(ReplyHeader) == 32);
+
+// Appends to bytes. The caller keeps to the limits (checked: a violation is a bug).
+void encode(const Request& request, std::vector<std::byte>& bytes);
+void encode(const Reply& reply, std::vector<std::byte>& bytes);
+Result<Request> decode_request(std::span<const std::byte> bytes);
+Result<Reply> decode_reply(std::span<const std::byte> bytes);
+
+// ---- what travels in text ----
+
+enum SetAttrBits : std::uint32_t {
+  kSetMode = 1,
+  kSetUid = 2,
+  kSetGid = 4,
+  kSetSize = 8,
+  kSetAtime = 16,
+  kSetMtime = 32,
+  kSetAtimeNow = 64,
+  kSetMtimeNow = 128,
+  kSetAll = 255,
+};
+struct SetAttr {
+  std::uint32_t set;  // SetAttrBits
+  std::uint32_t mode;
+  std::uint32_t uid;
+  std::uint32_t gid;
+  std::uint64_t size_bytes;
+  std::int64_t atime_ns;
+  std::int64_t mtime_ns;
+};
+static_assert(sizeof(SetAttr) == 40);
+
+struct Lock {
+  std::uint64_t owner;
+  std::uint64_t begin;
+  std::uint64_t end;
+  std::int32_t pid;
+  std::uint8_t kind;  // 0 unlock, 1 shared, 2 exclusive
+  std::uint8_t flock;
+  std::uint8_t reserved[2];
+};
+static_assert(sizeof(Lock) == 32);
+
+struct StatFs {
+  std::uint64_t total_bytes;
+  std::uint64_t free_bytes;
+  std::uint64_t nodes_total;
+  std::uint64_t nodes_used;
+  std::uint32_t block_bytes;
+  std::uint32_t name_bytes_max;
+};
+static_assert(sizeof(StatFs) == 40);
+
+// A fixed struct as the text of a message, and back; EBADMSG unless the length is exactly right.
+template <class Fixed>
+std::string_view as_text(const Fixed& fixed) {
+  static_assert(std::is_trivially_copyable_v<Fixed> && std::has_unique_object_representations_v<Fixed>);
+  return {reinterpret_cast<const char*>(&fixed), sizeof fixed};
+}
+template <class Fixed>
+Result<Fixed> from_text(std::string_view text) {
+  static_assert(std::is_trivially_copyable_v<Fixed>);
+  if (text.size() != sizeof(Fixed)) return fail(EBADMSG, "a message holds a struct of the wrong length");
+  Fixed fixed;
+  __builtin_memcpy(&fixed, text.data(), sizeof fixed);
+  return fixed;
+}
+
+struct DirEntry {
+  std::string_view name;
+  std::uint64_t node = 0;
+  std::uint64_t cursor = 0;
+  std::uint32_t type = 0;
+  bool has_attr = false;
+  Attr attr{};
+};
+
+struct Container {
+  std::string_view name;
+  std::uint64_t quota_bytes = 0;
+  std::uint64_t quota_nodes = 0;
+  std::uint64_t used_bytes = 0;
+  std::uint64_t used_nodes = 0;
+  std::int64_t created_ns = 0;
+};
+
+struct Device {
+  std::uint8_t kind = 0;
+  std::string_view path;
+  std::uint64_t size_bytes = 0;
+  std::uint64_t free_bytes = 0;
+};
+struct PoolInfo {
+  std::string_view uuid;
+  std::uint32_t format_version = 0;
+  std::uint64_t total_bytes = 0;
+  std::uint64_t free_bytes = 0;
+  std::uint64_t containers = 0;
+  std::string_view failed;
+  std::vector<Device> devices;
+};
+
+// Appends one item to a listing; false, with nothing appended, when the listing would grow beyond kTextBytesMax.
+bool append(const DirEntry& entry, std::string& listing);
+bool append(const Container& container, std::string& listing);
+bool append_name(std::string_view name, std::string& listing);
+// Whole listings; the views point into listing.
+Result<std::vector<DirEntry>> decode_entries(std::string_view listing);
+Result<std::vector<Container>> decode_containers(std::string_view listing);
+Result<std::vector<std::string_view>> decode_names(std::string_view listing);
+// Devices that do not fit are left out.
+std::string encode(const PoolInfo& info);
+Result<PoolInfo> decode_pool_info(std::string_view text);
+
+}  // namespace ross::wire

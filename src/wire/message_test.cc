@@ -1,0 +1,197 @@
+// Goal: what is encoded comes back, and no bytes from outside, however made, are read past their end or taken for more
+// than they are.
+// Method: round trips; every truncation and extension of good messages; random bytes and random damage, judged by
+// what a decoded message then claims (the sanitizers judge the reading).
+#include "wire/message.h"
+
+#include <gtest/gtest.h>
+
+#include <cstring>
+
+#include "base/random.h"
+
+namespace ross::wire {
+namespace {
+
+Request sample() {
+  static const std::string name2(255, 'n');
+  static const std::string text(kTextBytesMax, 't');
+  return {.id = 7,
+          .op = Op::kRename,
+          .container = 3,
+          .node = 1,
+          .other = 2,
+          .file = 9,
+          .a = 10,
+          .b = UINT64_MAX,
+          .mode = 0644,
+          .uid = 1000,
+          .gid = 1001,
+          .groups = {1, 2, 3},
+          .name = "old",
+          .name2 = name2,
+          .text = text};
+}
+
+std::vector<std::byte> bytes_of(const auto& message) {
+  std::vector<std::byte> bytes;
+  encode(message, bytes);
+  return bytes;
+}
+
+TEST(Message, RequestsComeBack) {
+  const auto bytes = bytes_of(sample());
+  EXPECT_LE(bytes.size(), kHeadBytesMax);
+  const auto again = decode_request(bytes);
+  ASSERT_TRUE(again.has_value());
+  EXPECT_EQ(again->id, 7U);
+  EXPECT_EQ(again->op, Op::kRename);
+  EXPECT_EQ(again->groups, sample().groups);
+  EXPECT_EQ(again->name, "old");
+  EXPECT_EQ(again->name2, sample().name2);
+  EXPECT_EQ(again->text, sample().text);
+  EXPECT_EQ(again->b, UINT64_MAX);
+  EXPECT_EQ(bytes_of(*again), bytes);
+}
+
+TEST(Message, TheLargestRequestFitsAHead) {
+  Request request = sample();
+  request.groups.assign(kGroupsMax, 1);
+  request.name = request.name2;
+  EXPECT_LE(bytes_of(request).size(), kHeadBytesMax);
+}
+
+TEST(Message, RepliesComeBack) {
+  Reply reply{.id = 1, .error = 0, .retry = 2, .created = true, .has_attr = true, .attr = {}, .value = 5, .text = "x"};
+  reply.attr.size_bytes = 99;
+  const auto bytes = bytes_of(reply);
+  const auto again = decode_reply(bytes);
+  ASSERT_TRUE(again.has_value());
+  EXPECT_EQ(again->attr.size_bytes, 99U);
+  EXPECT_TRUE(again->created);
+  EXPECT_EQ(again->text, "x");
+  EXPECT_EQ(bytes_of(*again), bytes);
+}
+
+TEST(Message, EveryOtherLengthIsRefused) {
+  Request request = sample();
+  request.text = "short";
+  const auto good = bytes_of(request);
+  for (std::size_t size = 0; size < good.size(); ++size) {
+    EXPECT_FALSE(decode_request(std::span(good).first(size)).has_value()) << size;
+  }
+  auto longer = good;
+  longer.push_back({});
+  EXPECT_EQ(decode_request(longer).error().error(), EBADMSG);
+
+  const auto reply = bytes_of(Reply{.id = 1, .error = ENOENT, .has_attr = true, .text = "no such thing"});
+  for (std::size_t size = 0; size < reply.size(); ++size) {
+    EXPECT_FALSE(decode_reply(std::span(reply).first(size)).has_value()) << size;
+  }
+}
+
+TEST(Message, FieldsOutOfRangeAreRefused) {
+  const auto good = bytes_of(sample());
+  const auto with = [&good](std::size_t at, auto value) {
+    auto bytes = good;
+    std::memcpy(bytes.data() + at, &value, sizeof value);
+    return decode_request(bytes).has_value();
+  };
+  EXPECT_TRUE(with(offsetof(RequestHeader, op), std::uint16_t{1}));
+  EXPECT_FALSE(with(offsetof(RequestHeader, op), std::uint16_t{0}));
+  EXPECT_FALSE(with(offsetof(RequestHeader, op), std::uint16_t{static_cast<std::uint16_t>(Op::kLast) + 1}));
+  EXPECT_FALSE(with(offsetof(RequestHeader, name_bytes), std::uint16_t{256}));
+  EXPECT_FALSE(with(offsetof(RequestHeader, groups), std::uint16_t{UINT16_MAX}));
+  EXPECT_FALSE(with(offsetof(RequestHeader, text_bytes), std::uint32_t{UINT32_MAX}));
+  EXPECT_FALSE(with(offsetof(RequestHeader, reserved), std::uint32_t{1}));
+}
+
+TEST(Message, ListingsComeBackAndStopAtTheirBound) {
+  std::string listing;
+  std::size_t count = 0;
+  std::string name(200, 'x');
+  DirEntry entry{.name = name, .node = 1, .cursor = 2, .type = 3, .has_attr = true, .attr = {}};
+  while (append(entry, listing)) ++count;
+  EXPECT_GT(count, 100U);
+  EXPECT_LE(listing.size(), kTextBytesMax);
+  const auto entries = decode_entries(listing);
+  ASSERT_TRUE(entries.has_value());
+  EXPECT_EQ(entries->size(), count);
+  EXPECT_EQ(entries->back().name, name);
+  for (std::size_t cut = 1; cut < 300; ++cut) {
+    const auto partly = decode_entries(std::string_view(listing).substr(0, listing.size() - cut));
+    EXPECT_TRUE(!partly.has_value() || partly->size() < count);
+  }
+
+  std::string containers;
+  ASSERT_TRUE(append(Container{.name = "c", .quota_bytes = 1, .created_ns = -5}, containers));
+  EXPECT_EQ(decode_containers(containers)->front().created_ns, -5);
+  EXPECT_FALSE(decode_containers(containers + "x").has_value());
+
+  std::string names;
+  ASSERT_TRUE(append_name("user.a", names));
+  ASSERT_TRUE(append_name("user.b", names));
+  EXPECT_EQ(decode_names(names)->size(), 2U);
+
+  PoolInfo info{.uuid = "u", .format_version = 1, .failed = "why", .devices = {{.kind = 2, .path = "/dev/x"}}};
+  EXPECT_EQ(decode_pool_info(encode(info))->devices.at(0).path, "/dev/x");
+  EXPECT_FALSE(decode_pool_info(std::string_view(encode(info)).substr(0, 10)).has_value());
+}
+
+// Whatever was accepted keeps to the limits and lies inside the bytes it came from.
+void judge(std::span<const std::byte> bytes) {
+  const auto inside = [&](std::string_view view) {
+    const auto* begin = reinterpret_cast<const char*>(bytes.data());
+    return view.empty() || (view.data() >= begin && view.data() + view.size() <= begin + bytes.size());
+  };
+  if (const auto request = decode_request(bytes); request.has_value()) {
+    EXPECT_LE(request->groups.size(), kGroupsMax);
+    EXPECT_TRUE(inside(request->name) && inside(request->name2) && inside(request->text));
+  }
+  if (const auto reply = decode_reply(bytes); reply.has_value()) {
+    EXPECT_TRUE(inside(reply->text));
+  }
+  const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  if (const auto entries = decode_entries(text); entries.has_value()) {
+    for (const auto& entry : *entries) EXPECT_TRUE(inside(entry.name));
+  }
+  static_cast<void>(decode_containers(text));
+  static_cast<void>(decode_names(text));
+  static_cast<void>(decode_pool_info(text));
+  static_cast<void>(from_text<SetAttr>(text));
+}
+
+TEST(Message, SurvivesRandomBytesAndRandomDamage) {
+  Random random(20261123);
+  Request small = sample();
+  small.text = "text";
+  small.name2 = "n2";
+  const auto good = bytes_of(small);
+  std::string listing;
+  append(DirEntry{.name = "abc", .has_attr = true}, listing);
+  append(DirEntry{.name = "defg"}, listing);
+  for (int round = 0; round < 60'000; ++round) {
+    std::vector<std::byte> bytes;
+    switch (random.below(3)) {
+      case 0:
+        bytes.resize(random.below(200));
+        for (auto& byte : bytes)
+          byte = static_cast<std::byte>(random.chance(1, 2) ? random.below(4) : random.below(256));
+        break;
+      case 1:
+        bytes = good;
+        break;
+      default:
+        bytes.assign(reinterpret_cast<const std::byte*>(listing.data()),
+                     reinterpret_cast<const std::byte*>(listing.data() + listing.size()));
+    }
+    for (std::uint64_t damage = random.below(6); damage > 0 && !bytes.empty(); --damage) {
+      bytes[random.below(bytes.size())] = static_cast<std::byte>(random.below(256));
+    }
+    if (random.chance(1, 4)) bytes.resize(random.below(bytes.size() + 8));
+    judge(bytes);
+  }
+}
+
+}  // namespace
+}  // namespace ross::wire

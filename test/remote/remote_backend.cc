@@ -1,0 +1,130 @@
+// The file system conformance suite through client and server: on the model, and on the engine where it is built.
+#include <stdlib.h>
+
+#include <filesystem>
+#include <functional>
+
+#include "base/units.h"
+#include "client/remote_file_system.h"
+#include "conformance/file_system/backend.h"
+#include "engine/pool.h"
+#include "model_pool.h"
+#include "server/server.h"
+
+namespace ross::conformance {
+namespace {
+
+constexpr std::string_view kContainer = "suite";
+constexpr std::int64_t kGreetingNs = 20'000'000'000;
+
+class RemoteInstance final : public Instance {
+ public:
+  using Open = std::function<Result<std::unique_ptr<engine::Pool>>(const std::filesystem::path& directory)>;
+
+  ~RemoteInstance() override {
+    if (const Status status = leave(); !status.ok()) {
+      std::fprintf(stderr, "closing the pool failed: %s\n", status.message().c_str());
+    }
+    std::error_code ignored;
+    if (!directory_.empty()) std::filesystem::remove_all(directory_, ignored);
+  }
+
+  Status make(Open open, std::uint64_t quota_bytes, const std::function<Status(const std::filesystem::path&)>& create) {
+    std::string pattern = (std::filesystem::temp_directory_path() / "ross-remote-XXXXXX").string();
+    if (::mkdtemp(pattern.data()) == nullptr) return Status(errno, "cannot make a directory for the pool");
+    directory_ = pattern;
+    open_ = std::move(open);
+    ROSS_STATUS(create(directory_ / "pool"));
+    auto opened = open_(directory_ / "pool");
+    if (!opened.has_value()) return std::move(opened).error();
+    pool_ = *std::move(opened);
+    ROSS_STATUS(pool_->create_container(kContainer, {.quota_bytes = quota_bytes}));
+    return join();
+  }
+  fs::FileSystem& file_system() override { return *fs_; }
+  Status restart() override {
+    ROSS_STATUS(leave());
+    auto opened = open_(directory_ / "pool");
+    if (!opened.has_value()) return std::move(opened).error();
+    pool_ = *std::move(opened);
+    return join();
+  }
+
+ private:
+  Status join() {
+    auto listener = fabric::listen_at(directory_ / "sock");
+    if (!listener.has_value()) return std::move(listener).error();
+    auto server = server::Server::start(*pool_, *std::move(listener), {});
+    if (!server.has_value()) return std::move(server).error();
+    server_ = *std::move(server);
+    auto session = client::Session::connect(directory_ / "sock", system_clock().monotonic_ns() + kGreetingNs);
+    if (!session.has_value()) return std::move(session).error();
+    auto opened = client::open_container(*std::move(session), kContainer);
+    if (!opened.has_value()) return std::move(opened).error();
+    fs_ = *std::move(opened);
+    return {};
+  }
+  Status leave() {
+    fs_.reset();
+    if (server_ != nullptr) server_->finish();
+    server_.reset();
+    if (pool_ == nullptr) return {};
+    Status status = pool_->close();
+    pool_.reset();
+    return status;
+  }
+
+  std::filesystem::path directory_;
+  Open open_;
+  std::unique_ptr<engine::Pool> pool_;
+  std::unique_ptr<server::Server> server_;
+  std::unique_ptr<fs::FileSystem> fs_;
+};
+
+Result<std::unique_ptr<Instance>> over_model(const InstanceOptions& options) {
+  model::ModelOptions model_options;
+  if (options.limit_bytes != 0) model_options.capacity_bytes = options.limit_bytes;
+  auto instance = std::make_unique<RemoteInstance>();
+  const auto open = [clock = options.clock, model_options](const std::filesystem::path&) {
+    return Result<std::unique_ptr<engine::Pool>>(std::make_unique<remote_test::ModelPool>(*clock, model_options));
+  };
+  const Status status = instance->make(open, 0, [](const std::filesystem::path&) { return Status(); });
+  if (!status.ok()) return fail(status);
+  return instance;
+}
+
+#ifdef ROSS_REMOTE_ENGINE
+Result<std::unique_ptr<Instance>> over_engine(const InstanceOptions& options) {
+  auto instance = std::make_unique<RemoteInstance>();
+  engine::PoolOptions pool_options;
+  pool_options.clock = options.clock;
+  const auto open = [pool_options](const std::filesystem::path& directory) {
+    return engine::Pool::open(directory, pool_options);
+  };
+  const auto create = [](const std::filesystem::path& directory) {
+    engine::DeviceSpec device;
+    device.size_bytes = 1 * kGiB;
+    engine::PoolSpec spec;
+    spec.devices.push_back(device);
+    return engine::Pool::create(directory, spec);
+  };
+  const Status status = instance->make(open, options.limit_bytes, create);
+  if (!status.ok()) return fail(status);
+  return instance;
+}
+#endif
+
+}  // namespace
+
+const std::vector<Backend>& backends() {
+  static const std::vector<Backend> all{
+#ifdef ROSS_REMOTE_ENGINE
+      {.name = "remote_engine", .capabilities = {}, .make = over_engine},
+#else
+      {.name = "remote_model", .capabilities = {.restarts = false}, .make = over_model},
+#endif
+  };
+  return all;
+}
+
+}  // namespace ross::conformance

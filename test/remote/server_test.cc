@@ -1,0 +1,340 @@
+// Goal: a server survives whatever a peer does and gives back what a peer held; a client never hangs on a server that
+// goes; both keep to what they granted each other.
+// Method: a server over model file systems; peers that are sessions, and peers that write raw bytes.
+#include "server/server.h"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <array>
+#include <cstring>
+#include <filesystem>
+#include <thread>
+
+#include "base/random.h"
+#include "client/remote_file_system.h"
+#include "model_pool.h"
+#include "runtime/loop.h"
+
+namespace ross::server {
+namespace {
+
+using namespace std::chrono_literals;
+
+const fs::Credential kRoot{.uid = ::geteuid(), .gid = ::getegid()};
+
+std::int64_t in_20_s() { return system_clock().monotonic_ns() + 20'000'000'000; }
+
+class ServerTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    char made[] = "/tmp/ross-server-XXXXXX";
+    ASSERT_NE(::mkdtemp(made), nullptr);
+    directory = made;
+    ASSERT_TRUE(pool.create_container("c", {}).ok());
+    start({});
+  }
+  void TearDown() override {
+    server.reset();
+    std::filesystem::remove_all(directory);
+  }
+  void start(ServerOptions options) {
+    server.reset();
+    server = *Server::start(pool, *fabric::listen_at(path()), std::move(options));
+  }
+  [[nodiscard]] std::filesystem::path path() const { return directory / "sock"; }
+  std::unique_ptr<fs::FileSystem> attach() {
+    auto session = client::Session::connect(path(), in_20_s());
+    EXPECT_TRUE(session.has_value()) << session.error().message();
+    return *client::open_container(*std::move(session), "c");
+  }
+  template <class T>
+  T run(runtime::Task<T> task) {
+    return loop->block_on(std::move(task));
+  }
+  // Waits until cond() or 20 s.
+  template <class Condition>
+  bool comes_true(Condition&& condition) {
+    for (const std::int64_t until = in_20_s(); system_clock().monotonic_ns() < until;) {
+      if (condition()) return true;
+      std::this_thread::sleep_for(1ms);
+    }
+    return false;
+  }
+  // A greeted connection that speaks raw bytes.
+  fabric::Socket raw_peer() {
+    auto socket = fabric::connect_to(path());
+    EXPECT_TRUE(socket.has_value());
+    wire::Hello hello{.pid = ::getpid()};
+    EXPECT_TRUE(fabric::send_all(socket->fd(), &hello, sizeof hello, in_20_s()).ok());
+    EXPECT_TRUE(fabric::receive_all(socket->fd(), &hello, sizeof hello, in_20_s()).ok());
+    EXPECT_EQ(hello.error, 0);
+    return *std::move(socket);
+  }
+  static std::vector<std::byte> framed(const wire::Request& request, std::uint32_t payload_bytes = 0) {
+    std::vector<std::byte> head;
+    wire::encode(request, head);
+    const std::uint32_t lengths[2] = {static_cast<std::uint32_t>(head.size()), payload_bytes};
+    std::vector<std::byte> bytes(sizeof lengths);
+    std::memcpy(bytes.data(), lengths, sizeof lengths);
+    bytes.insert(bytes.end(), head.begin(), head.end());
+    return bytes;
+  }
+  // The error of the next reply, or -1 when the server has cut us off.
+  static int reply_error(const fabric::Socket& socket, wire::ReplyHeader* header = nullptr) {
+    std::uint32_t lengths[2];
+    if (!fabric::receive_all(socket.fd(), lengths, sizeof lengths, in_20_s()).ok()) return -1;
+    std::vector<std::byte> bytes(lengths[0] + lengths[1]);
+    if (!fabric::receive_all(socket.fd(), bytes.data(), bytes.size(), in_20_s()).ok()) return -1;
+    const auto reply = wire::decode_reply(std::span(bytes).first(lengths[0]));
+    EXPECT_TRUE(reply.has_value());
+    if (header != nullptr) std::memcpy(header, bytes.data(), sizeof *header);
+    return reply->error;
+  }
+  static int ask(const fabric::Socket& socket, const wire::Request& request, wire::ReplyHeader* header = nullptr) {
+    const auto bytes = framed(request);
+    if (!fabric::send_all(socket.fd(), bytes.data(), bytes.size(), in_20_s()).ok()) return -1;
+    return reply_error(socket, header);
+  }
+
+  std::filesystem::path directory;
+  remote_test::ModelPool pool;
+  std::unique_ptr<Server> server;
+  std::unique_ptr<runtime::Loop> loop = *runtime::Loop::create();
+};
+
+TEST_F(ServerTest, SeveralThreadsOfOneClientAndLargeTransfers) {
+  auto remote = attach();
+  const auto opened = run(remote->create(kRoot, fs::kRootNode, "f", 0600, {.read = true, .write = true}));
+  ASSERT_TRUE(opened.has_value());
+  constexpr std::size_t kBytes = 9'000'001;  // three messages
+  std::array<std::thread, 4> threads;
+  for (std::size_t t = 0; t < threads.size(); ++t) {
+    threads[t] = std::thread([&, t] {
+      auto own = *runtime::Loop::create();
+      std::vector<std::byte> data(kBytes, static_cast<std::byte>('a' + t));
+      for (std::uint64_t round = 0; round < 3; ++round) {
+        EXPECT_EQ(own->block_on(remote->write(opened->file, t * kBytes, memory::Memory(data))).value(), kBytes);
+        std::vector<std::byte> back(kBytes);
+        // In odd pieces, so that payloads land across spans.
+        const std::array spans = {memory::Span{back.data(), 3}, memory::Span{back.data() + 3, 4'999'999},
+                                  memory::Span{back.data() + 5'000'002, kBytes - 5'000'002}};
+        const memory::Memory into{std::span<const memory::Span>(spans)};
+        EXPECT_EQ(own->block_on(remote->read(opened->file, t * kBytes, into)).value(), kBytes);
+        EXPECT_EQ(std::memcmp(back.data(), data.data(), kBytes), 0);
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(run(remote->getattr(opened->attr.node))->size_bytes, threads.size() * kBytes);
+}
+
+TEST_F(ServerTest, MoreCallsThanTheGrantWaitInTheClient) {
+  auto remote = attach();
+  const auto opened = run(remote->create(kRoot, fs::kRootNode, "f", 0600, {.read = true, .write = true}));
+  pool.at("c").gate.close_gate();
+  std::vector<std::byte> data(64 * 1024, std::byte{1});
+  int done = 0;
+  constexpr int kCalls = 2 * wire::kInflightMax + 100;
+  for (int i = 0; i < kCalls; ++i) {
+    loop->start(remote->write(opened->file, static_cast<std::uint64_t>(i) * data.size(), memory::Memory(data)),
+                [&done](const Result<std::uint64_t>& result) { done += result.has_value() ? 1 : 0; });
+  }
+  pool.at("c").gate.open_gate();
+  for (const std::int64_t until = in_20_s(); done < kCalls && system_clock().monotonic_ns() < until;) loop->wait(until);
+  EXPECT_EQ(done, kCalls);
+}
+
+TEST_F(ServerTest, AVanishedPeersLocksAndFilesAreReleased) {
+  auto one = attach();
+  auto two = attach();
+  const auto file_one = run(one->create(kRoot, fs::kRootNode, "f", 0600, {.read = true, .write = true}));
+  const auto file_two = run(two->open(kRoot, file_one->attr.node, {.read = true, .write = true}));
+  const fs::LockRange lock{.owner = 1, .kind = fs::LockKind::kExclusive};
+  ASSERT_TRUE(run(one->lock(file_one->file, lock, false)).ok());
+  // The same number is another owner in another process.
+  EXPECT_EQ(run(two->lock(file_two->file, lock, false)).error(), EAGAIN);
+  EXPECT_EQ(run(two->test_lock(file_two->file, lock))->kind, fs::LockKind::kExclusive);
+  EXPECT_EQ(run(one->test_lock(file_one->file, lock))->kind, fs::LockKind::kUnlock);
+  ASSERT_TRUE(run(one->unlink(kRoot, fs::kRootNode, "f")).ok());
+
+  // A third waits for the lock and dies; the second waits and gets it when the first goes.
+  auto three = attach();
+  const auto file_three = run(three->open(kRoot, file_one->attr.node, {.read = true, .write = true}));
+  Status waited(EINPROGRESS);
+  runtime::Loop& own = *loop;
+  own.start(two->lock(file_two->file, lock, true), [&waited](Status status) { waited = std::move(status); });
+  {
+    // A raw peer that waits for the lock when its connection ends.
+    const fabric::Socket raw = raw_peer();
+    wire::ReplyHeader header{};
+    ASSERT_EQ(ask(raw, {.op = wire::Op::kContainerOpen, .name = "c"}, &header), 0);
+    const auto container = static_cast<std::uint32_t>(header.value);
+    ASSERT_EQ(ask(raw, {.op = wire::Op::kOpen, .container = container, .node = file_one->attr.node.value, .mode = 3},
+                  &header),
+              0);
+    const wire::Lock wanted{.owner = 9, .begin = 0, .end = UINT64_MAX, .kind = 2};
+    const auto waiting = framed({.op = wire::Op::kLock,
+                                 .container = container,
+                                 .file = header.value,
+                                 .mode = 1,
+                                 .text = wire::as_text(wanted)});
+    ASSERT_TRUE(fabric::send_all(raw.fd(), waiting.data(), waiting.size(), in_20_s()).ok());
+    // The server has read it when it answers what comes behind.
+    ASSERT_EQ(ask(raw, {.op = wire::Op::kGetattr, .container = container, .node = 1}), 0);
+  }
+  EXPECT_TRUE(comes_true([&] { return server->peers().size() == 3; }));
+  EXPECT_EQ(waited.error(), EINPROGRESS);
+  one.reset();
+  for (const std::int64_t until = in_20_s(); waited.error() == EINPROGRESS && system_clock().monotonic_ns() < until;) {
+    own.wait(until);
+  }
+  EXPECT_TRUE(waited.ok());
+  two.reset();
+  three.reset();
+  EXPECT_TRUE(comes_true([&] { return server->peers().empty(); }));
+  // The last open of an unlinked file is gone, and with it the file.
+  EXPECT_FALSE(run(pool.at("c").model.getattr(file_one->attr.node)).has_value());
+}
+
+TEST_F(ServerTest, OnlyRootActsForOthers) {
+  auto remote = attach();
+  const fs::Credential other{.uid = 4711, .gid = 4711};
+  const auto made = run(remote->create(other, fs::kRootNode, "x", 0600, {.write = true}));
+  if (::geteuid() == 0) {
+    EXPECT_EQ(made.error().error(), EACCES);  // the file system's own word: not writable for 4711
+  } else {
+    EXPECT_EQ(made.error().error(), EPERM);
+  }
+}
+
+TEST_F(ServerTest, NonsenseIsAnErrorOrTheEndOfThatConnectionOnly) {
+  auto witness = attach();
+  const fabric::Socket raw = raw_peer();
+  EXPECT_EQ(ask(raw, {.op = wire::Op::kGetattr, .container = 5, .node = 1}), EBADF);
+  EXPECT_EQ(ask(raw, {.op = wire::Op::kRead, .container = 5, .file = 77, .b = 10}), EBADF);
+  EXPECT_EQ(ask(raw, {.op = wire::Op::kContainerOpen, .name = "none"}), ENOENT);
+  wire::ReplyHeader header{};
+  ASSERT_EQ(ask(raw, {.op = wire::Op::kContainerOpen, .name = "c"}, &header), 0);
+  const auto container = static_cast<std::uint32_t>(header.value);
+  EXPECT_NE(ask(raw, {.op = wire::Op::kGetattr, .container = container, .node = 0xdeadbeef}), 0);
+  EXPECT_EQ(ask(raw, {.op = wire::Op::kRename, .container = container, .node = 1, .mode = 99, .name = "a"}), EINVAL);
+  EXPECT_EQ(ask(raw, {.op = wire::Op::kSetattr, .container = container, .node = 1, .text = "short"}), EBADMSG);
+  EXPECT_EQ(ask(raw, {.op = wire::Op::kOpen, .container = container, .node = 1, .mode = 0xffff}), EBADMSG);
+  EXPECT_NE(ask(raw, {.op = wire::Op::kMkdir, .container = container, .node = 1, .mode = 0755, .name = "a/b"}), 0);
+  EXPECT_EQ(ask(raw, {.op = wire::Op::kRead, .container = container, .b = wire::kPayloadBytesMax + 1ULL}), -1);
+
+  for (const std::uint32_t payload : {1U, wire::kPayloadBytesMax + 1}) {  // with a call that has none; too large
+    const fabric::Socket bad = raw_peer();
+    const auto bytes = framed({.op = wire::Op::kGetattr, .node = 1}, payload);
+    ASSERT_TRUE(fabric::send_all(bad.fd(), bytes.data(), bytes.size(), in_20_s()).ok());
+    EXPECT_EQ(reply_error(bad), -1);
+  }
+  Random random(99);
+  for (int round = 0; round < 200; ++round) {
+    const fabric::Socket bad = raw_peer();
+    std::vector<std::byte> bytes = framed({.op = static_cast<wire::Op>(1 + random.below(40)),
+                                           .container = 1,
+                                           .node = 1,
+                                           .file = random.below(3),
+                                           .b = random.below(10000),
+                                           .mode = static_cast<std::uint32_t>(random.below(5)),
+                                           .name = "n",
+                                           .text = "t"});
+    for (std::uint64_t damage = random.below(10); damage > 0; --damage) {
+      bytes[random.below(bytes.size())] = static_cast<std::byte>(random.below(256));
+    }
+    bytes.resize(random.below(bytes.size() + 1));
+    static_cast<void>(fabric::send_all(bad.fd(), bytes.data(), bytes.size(), in_20_s()));
+  }
+  EXPECT_TRUE(comes_true([&] { return server->peers().size() <= 1; }));
+  EXPECT_TRUE(run(witness->getattr(fs::kRootNode)).has_value());
+}
+
+TEST_F(ServerTest, APeerThatTakesMoreThanItsGrantIsCutOff) {
+  auto witness = attach();
+  const auto opened = run(witness->create(kRoot, fs::kRootNode, "f", 0600, {.read = true, .write = true}));
+  pool.at("c").gate.close_gate();
+  const fabric::Socket raw = raw_peer();
+  wire::ReplyHeader header{};
+  ASSERT_EQ(ask(raw, {.op = wire::Op::kContainerOpen, .name = "c"}, &header), 0);
+  const auto container = static_cast<std::uint32_t>(header.value);
+  ASSERT_EQ(
+      ask(raw, {.op = wire::Op::kOpen, .container = container, .node = opened->attr.node.value, .mode = 1}, &header),
+      0);
+  const auto one = framed({.op = wire::Op::kRead, .container = container, .file = header.value, .b = 10});
+  Status sent;
+  for (std::uint32_t i = 0; i < 3 * wire::kInflightMax && sent.ok(); ++i) {
+    sent = fabric::send_all(raw.fd(), one.data(), one.size(), in_20_s());
+  }
+  // Cut off, though its requests are still held back behind the gate, and gone for good when they end.
+  char byte = 0;
+  EXPECT_EQ(fabric::receive_all(raw.fd(), &byte, 1, in_20_s()).error(), ECONNRESET);
+  pool.at("c").gate.open_gate();
+  EXPECT_TRUE(comes_true([&] { return server->peers().size() == 1; }));
+  EXPECT_TRUE(run(witness->getattr(fs::kRootNode)).has_value());
+}
+
+TEST_F(ServerTest, ForeignGreetingsAreSentAway) {
+  const auto socket = fabric::connect_to(path());
+  wire::Hello hello{.version = wire::kVersion + 1};
+  ASSERT_TRUE(fabric::send_all(socket->fd(), &hello, sizeof hello, in_20_s()).ok());
+  ASSERT_TRUE(fabric::receive_all(socket->fd(), &hello, sizeof hello, in_20_s()).ok());
+  EXPECT_EQ(hello.error, EPROTO);
+  const auto other = fabric::connect_to(path());
+  const char text[] = "GET / HTTP/1.1\r\nHost: somewhere\r\n\r\n";
+  static_cast<void>(fabric::send_all(other->fd(), text, sizeof text, in_20_s()));
+  char byte = 0;
+  EXPECT_FALSE(fabric::receive_all(other->fd(), &byte, 1, in_20_s()).ok());
+}
+
+TEST_F(ServerTest, EveryWaitEndsWhenTheServerGoes) {
+  auto remote = attach();
+  const auto opened = run(remote->create(kRoot, fs::kRootNode, "f", 0600, {.read = true, .write = true}));
+  pool.at("c").gate.close_gate();
+  std::array<std::byte, 10> data{};
+  std::vector<int> errors;
+  for (int i = 0; i < 300; ++i) {  // some sent, some waiting for room
+    loop->start(remote->read(opened->file, 0, memory::Memory(data)), [&errors](const Result<std::uint64_t>& result) {
+      errors.push_back(result.has_value() ? 0 : result.error().error());
+    });
+  }
+  std::thread killer([&] { server.reset(); });
+  for (const std::int64_t until = in_20_s(); errors.size() < 300 && system_clock().monotonic_ns() < until;) {
+    loop->wait(until);
+  }
+  pool.at("c").gate.open_gate();  // the server itself ends when the requests at work have
+  killer.join();
+  EXPECT_EQ(errors.size(), 300U);
+  for (const int error : errors) EXPECT_EQ(error, ESHUTDOWN);
+  const auto after = run(remote->getattr(fs::kRootNode));
+  EXPECT_EQ(after.error().error(), ESHUTDOWN);
+  EXPECT_EQ(after.error().retry(), Retry::kSession);
+  EXPECT_NE(after.error().message().find("attach again"), std::string::npos);
+}
+
+TEST_F(ServerTest, FinishWaitsForPeersAndCutsOffWhoStays) {
+  auto remote = attach();
+  std::thread leaver([&] {
+    std::this_thread::sleep_for(100ms);
+    remote.reset();
+  });
+  const auto begin = std::chrono::steady_clock::now();
+  server->finish();
+  EXPECT_GE(std::chrono::steady_clock::now() - begin, 90ms);
+  leaver.join();
+
+  start({.tell_after = 10ms, .patience = 100ms});
+  auto stays = attach();
+  ::testing::internal::CaptureStderr();
+  server->finish();
+  const std::string told = ::testing::internal::GetCapturedStderr();
+  EXPECT_NE(told.find("waiting for processes " + std::to_string(::getpid())), std::string::npos) << told;
+  EXPECT_NE(told.find("cutting them off"), std::string::npos) << told;
+  EXPECT_EQ(run(stays->getattr(fs::kRootNode)).error().error(), ESHUTDOWN);
+}
+
+}  // namespace
+}  // namespace ross::server
