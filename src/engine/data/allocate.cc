@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "engine/data/change.h"
+#include "engine/names/permission.h"
 
 namespace ross::engine {
 
@@ -88,7 +89,10 @@ fs::AsyncStatus Container::fallocate(fs::FileId file, fs::Fallocate kind, std::u
     status = co_await reserve_range(lock, node, offset_bytes / kBlockBytes, (end + kBlockBytes - 1) / kBlockBytes);
   }
   if (status.ok() && grows && end > node.record.size_bytes) status = co_await resize(lock, node, end);
-  if (status.ok()) touch(node, true);
+  if (status.ok()) {
+    node.record.mode = mode_after_write(privileged, node.record.mode);
+    touch(node, true);
+  }
   core_.nodes.unpin(node);
   if (unwanted(node)) {
     if (Status reclaimed = co_await reclaim(lock, node); status.ok()) status = reclaimed;
@@ -102,6 +106,7 @@ fs::Async<std::uint64_t> Container::seek(fs::FileId file, fs::SeekKind kind, std
     core_.nodes.trim();
     ROSS_TRY(OpenFile* const open, find_file(file));
     Inode& node = *open->inode;
+    if (!node.is_regular()) return fail(EINVAL);
     const std::uint64_t size = node.record.size_bytes;
     if (offset_bytes >= size) return fail(ENXIO);
     const bool wants_data = kind == fs::SeekKind::kData;

@@ -16,11 +16,11 @@ fs::Async<fs::Opened> Container::open(const fs::Credential& cred, fs::NodeId nod
   const bool writes = flags.write || flags.truncate;
   const int mask = (flags.read ? R_OK : 0) | (writes ? W_OK : 0);
   ROSS_CO_OK(may(cred, inode->record, mask));
-  if (flags.truncate && inode->record.size_bytes > 0) {
+  if (flags.truncate) {
     core_.nodes.pin(*inode);
     Status status;
     if (!core_.admits()) status = co_await core_.admit(lock);
-    if (status.ok()) status = co_await resize(lock, *inode, 0);
+    if (status.ok() && inode->record.size_bytes > 0) status = co_await resize(lock, *inode, 0);
     core_.nodes.unpin(*inode);
     if (unwanted(*inode)) {
       ROSS_CO_OK(co_await reclaim(lock, *inode));

@@ -11,7 +11,7 @@ namespace {
 constexpr std::uint32_t kPermissionBits = 07777;
 
 Status may_change(const fs::Credential& cred, const format::InodeRecord& node, const fs::SetAttr& change,
-                  bool open_for_write) {
+                  bool through_file, bool open_for_write) {
   const bool owner = owns(cred, node);
   if (change.mode && S_ISLNK(node.mode)) return Status(EOPNOTSUPP);
   if (change.mode && !owner) return Status(EPERM);
@@ -24,8 +24,9 @@ Status may_change(const fs::Credential& cred, const format::InodeRecord& node, c
   if (change.size_bytes) {
     if (S_ISDIR(node.mode)) return Status(EISDIR);
     if (!S_ISREG(node.mode)) return Status(EINVAL);
+    if (through_file && !open_for_write) return Status(EINVAL);
+    if (!through_file) ROSS_STATUS(may(cred, node, W_OK));
     if (*change.size_bytes > fs::kFileBytesMax) return Status(EFBIG);
-    if (!open_for_write) ROSS_STATUS(may(cred, node, W_OK));
   }
   return {};
 }
@@ -41,10 +42,13 @@ fs::Async<fs::Attr> Container::setattr(const fs::Credential& cred, fs::NodeId no
   bool open_for_write = false;
   if (file) {
     ROSS_CO_TRY(const OpenFile* const open, find_file(*file));
-    open_for_write = open->inode == inode && open->flags.write;
-    if (change.size_bytes && !open_for_write) co_return fail(EINVAL);
+    if (open->inode != inode) co_return fail(EBADF);
+    open_for_write = open->flags.write;
   }
-  ROSS_CO_OK(may_change(cred, inode->record, change, open_for_write));
+  ROSS_CO_OK(may_change(cred, inode->record, change, file.has_value(), open_for_write));
+  const bool owner_or_mode = change.mode || change.uid || change.gid;
+  const bool times = change.atime_ns || change.mtime_ns || change.atime_now || change.mtime_now;
+  if (!owner_or_mode && !times && !change.size_bytes) co_return attr_of(*inode);
   if (change.size_bytes) {
     core_.nodes.pin(*inode);
     const Status status = co_await resize(lock, *inode, *change.size_bytes);
@@ -66,7 +70,7 @@ fs::Async<fs::Attr> Container::setattr(const fs::Credential& cred, fs::NodeId no
   if (change.mode) {
     record.mode = (record.mode & S_IFMT) | (*change.mode & kPermissionBits);
     const bool foreign_group = cred.uid != 0 && !cred.in_group(record.gid);
-    if (foreign_group && !S_ISDIR(record.mode)) record.mode &= ~static_cast<std::uint32_t>(S_ISGID);
+    if (foreign_group) record.mode &= ~static_cast<std::uint32_t>(S_ISGID);
   }
   const std::int64_t now = core_.now_ns();
   if (change.atime_now) record.atime_ns = now;

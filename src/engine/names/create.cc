@@ -73,7 +73,10 @@ fs::Async<fs::Attr> Container::mknod(const fs::Credential& cred, fs::NodeId pare
   const bool device = type == S_IFCHR || type == S_IFBLK;
   if (type == S_IFDIR) co_return fail(EPERM);
   if (type != S_IFREG && type != S_IFIFO && type != S_IFSOCK && !device) co_return fail(EINVAL);
-  if (device && cred.uid != 0) co_return fail(EPERM);
+  if (device && cred.uid != 0) {
+    ROSS_CO_TRY(const NamePlace place, find_place(cred, parent, name));
+    co_return fail(place.entry ? EEXIST : EPERM);
+  }
   ROSS_CO_TRY(Inode* const node, make_child(cred, parent, name, type | (mode & kPermissionBits)));
   if (device) node->record.rdev = rdev;
   co_return attr_of(*node);
@@ -98,12 +101,12 @@ fs::Async<fs::Attr> Container::link(const fs::Credential& cred, fs::NodeId node,
   Lock lock(core_.mutex);
   core_.nodes.trim();
   if (!core_.admits()) ROSS_CO_OK(co_await core_.admit(lock));
-  ROSS_CO_TRY(Inode* const target, find(node));
-  if (target->is_directory()) co_return fail(EPERM);
-  if (target->record.links == 0) co_return fail(ENOENT);
   ROSS_CO_TRY(const NamePlace place, find_place(cred, parent, name));
+  ROSS_CO_TRY(Inode* const target, find(node));
   if (place.entry) co_return fail(EEXIST);
   ROSS_CO_OK(may(cred, place.directory->record, W_OK));
+  if (target->is_directory()) co_return fail(EPERM);
+  if (target->record.links == 0) co_return fail(ENOENT);
   if (place.directory->record.links == 0) co_return fail(ENOENT);
   if (target->record.links >= fs::kLinksMax) co_return fail(EMLINK);
   put_entry(*place.directory, name, entry_for(*target));
@@ -123,6 +126,7 @@ fs::Async<fs::Opened> Container::create(const fs::Credential& cred, fs::NodeId p
     co_return fs::Opened{.file = open_node(cred, *node, flags), .attr = attr_of(*node), .created = true};
   }
   if (flags.exclusive) co_return fail(EEXIST);
+  if (S_ISDIR(place.entry->type)) co_return fail(EISDIR);
   const fs::NodeId there = place.entry->node;
   lock.unlock();
   co_return co_await open(cred, there, flags);
@@ -153,16 +157,16 @@ fs::AsyncStatus Container::publish(const fs::Credential& cred, fs::FileId file, 
   const auto name_it = [&]() -> Result<Inode*> {
     ROSS_TRY(OpenFile* const open, find_file(file));
     Inode& node = *open->inode;
-    if (node.record.links != 0) return fail(EINVAL, "the file has a name already: use link or rename");
     ROSS_TRY(const NamePlace place, find_place(cred, parent, name));
+    if (node.record.links != 0) return fail(EINVAL, "the file has a name already: use link or rename");
     Inode& directory = *place.directory;
     ROSS_OK(may(cred, directory.record, W_OK));
     if (directory.record.links == 0) return fail(ENOENT);
     Inode* long_one = nullptr;
     if (place.entry) {
       ROSS_TRY(Inode* const old, find(place.entry->node));
-      if (old->is_directory()) return fail(EISDIR);
       ROSS_OK(may_remove(cred, directory, *old));
+      if (old->is_directory()) return fail(EISDIR);
       erase_entry(directory, name);
       ROSS_TRY(long_one, drop_link(*old));
     }

@@ -48,22 +48,23 @@ fs::AsyncStatus Container::rename(const fs::Credential& cred, fs::NodeId parent,
     if (to_directory.record.links == 0) return fail(ENOENT);
     if (flags == fs::RenameFlags::kNoReplace && target != nullptr) return fail(EEXIST);
     if (flags == fs::RenameFlags::kExchange && target == nullptr) return fail(ENOENT);
-    ROSS_OK(may_remove(cred, from_directory, *node));
-    ROSS_OK(may(cred, to_directory.record, W_OK | X_OK));
-    if (target != nullptr) ROSS_OK(may_remove(cred, to_directory, *target));
-    if (node == target) return nullptr;  // two names of one file: nothing to do
-    ROSS_OK(may_move(*node, from_directory, to_directory));
-    if (node->is_directory()) {
+    const bool across = &from_directory != &to_directory;
+    if (across && node->is_directory()) {
       ROSS_TRY(const bool inside, is_inside(to_directory, *node));
       if (inside) return fail(EINVAL);
     }
+    if (across && target != nullptr && target->is_directory()) {
+      ROSS_TRY(const bool inside, is_inside(from_directory, *target));
+      if (inside) return fail(flags == fs::RenameFlags::kExchange ? EINVAL : ENOTEMPTY);
+    }
+    if (node == target) return nullptr;  // two names of one file: nothing to do, and nothing to permit
+    ROSS_OK(may_remove(cred, from_directory, *node));
+    ROSS_OK(may(cred, to_directory.record, W_OK | X_OK));
+    ROSS_OK(may_move(*node, from_directory, to_directory));
+    if (target != nullptr) ROSS_OK(may_remove(cred, to_directory, *target));
     const format::EntryRecord moved = *from.entry;
     if (flags == fs::RenameFlags::kExchange) {
       ROSS_OK(may_move(*target, to_directory, from_directory));
-      if (target->is_directory()) {
-        ROSS_TRY(const bool inside, is_inside(from_directory, *target));
-        if (inside) return fail(EINVAL);
-      }
       const format::EntryRecord other = *to.entry;
       erase_entry(from_directory, name);
       erase_entry(to_directory, new_name);
@@ -77,8 +78,7 @@ fs::AsyncStatus Container::rename(const fs::Credential& cred, fs::NodeId parent,
       if (target->is_directory() && !node->is_directory()) return fail(EISDIR);
       if (!target->is_directory() && node->is_directory()) return fail(ENOTDIR);
       if (target->is_directory() && target->record.entries > 0) return fail(ENOTEMPTY);
-    } else if (node->is_directory() && &from_directory != &to_directory &&
-               to_directory.record.links >= fs::kLinksMax) {
+    } else if (node->is_directory() && &from_directory != &to_directory && to_directory.record.links >= fs::kLinksMax) {
       return fail(EMLINK);
     }
     erase_entry(from_directory, name);

@@ -10,24 +10,33 @@ using format::KeyKind;
 
 namespace {
 
-Status may_use(const fs::Credential& cred, const format::InodeRecord& node, std::string_view name, bool write) {
+// The part of the name that says whose it is: "user.", "trusted." or "security.".
+std::string_view space_of(std::string_view name) {
+  const std::size_t dot = name.find('.');
+  return dot == std::string_view::npos ? std::string_view() : name.substr(0, dot + 1);
+}
+
+Status check_xattr_name(std::string_view name) {
   if (name.empty() || name.size() > fs::kXattrNameBytesMax) return Status(ERANGE);
   if (name.find('\0') != std::string_view::npos) return Status(EINVAL);
-  const std::size_t dot = name.find('.');
-  const std::string_view space = dot == std::string_view::npos ? std::string_view() : name.substr(0, dot + 1);
+  const std::string_view space = space_of(name);
+  if (space != "trusted." && space != "security." && space != "user.") return Status(EOPNOTSUPP);
+  return name.size() == space.size() ? Status(EINVAL) : Status();
+}
+
+Status may_use(const fs::Credential& cred, const format::InodeRecord& node, std::string_view name, bool write) {
+  const std::string_view space = space_of(name);
   if (space == "trusted.") {
     if (cred.uid != 0) return Status(write ? EPERM : ENODATA);
   } else if (space == "security.") {
     if (write && cred.uid != 0) return Status(EPERM);
-  } else if (space == "user.") {
+  } else {
     if (!S_ISREG(node.mode) && !S_ISDIR(node.mode)) return Status(write ? EPERM : ENODATA);
     const bool sticky = S_ISDIR(node.mode) && (node.mode & S_ISVTX) != 0;
     if (write && sticky && !owns(cred, node)) return Status(EPERM);
     ROSS_STATUS(may(cred, node, write ? W_OK : R_OK));
-  } else {
-    return Status(EOPNOTSUPP);
   }
-  return name.size() == space.size() ? Status(EINVAL) : Status();
+  return {};
 }
 
 }  // namespace
@@ -36,6 +45,7 @@ fs::Async<std::string> Container::getxattr(const fs::Credential& cred, fs::NodeI
   const auto get = [&]() -> Result<std::string> {
     const Lock lock(core_.mutex);
     core_.nodes.trim();
+    ROSS_OK(check_xattr_name(name));
     ROSS_TRY(const Inode* const inode, find(node));
     ROSS_OK(may_use(cred, inode->record, name, false));
     if ((inode->record.flags & format::InodeRecord::kHasXattrs) == 0) return fail(ENODATA);
@@ -71,9 +81,10 @@ fs::AsyncStatus Container::setxattr(const fs::Credential& cred, fs::NodeId node,
     if (Status status = co_await core_.admit(lock); !status.ok()) co_return status;
   }
   const auto set = [&]() -> Result<bool> {
+    ROSS_OK(check_xattr_name(name));
+    if (value.size() > fs::kXattrValueBytesMax) return fail(E2BIG);
     ROSS_TRY(Inode* const inode, find(node));
     ROSS_OK(may_use(cred, inode->record, name, true));
-    if (value.size() > fs::kXattrValueBytesMax) return fail(E2BIG);
     std::string key = format::xattr_key(inode->key, name);
     if (flags != fs::XattrFlags::kSet) {
       ROSS_TRY(const auto old, core_.store->get(key));
@@ -96,6 +107,7 @@ fs::AsyncStatus Container::removexattr(const fs::Credential& cred, fs::NodeId no
     if (Status status = co_await core_.admit(lock); !status.ok()) co_return status;
   }
   const auto remove = [&]() -> Result<bool> {
+    ROSS_OK(check_xattr_name(name));
     ROSS_TRY(Inode* const inode, find(node));
     ROSS_OK(may_use(cred, inode->record, name, true));
     std::string key = format::xattr_key(inode->key, name);
