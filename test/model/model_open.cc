@@ -64,7 +64,6 @@ fs::Async<Opened> ModelFileSystem::create_unnamed(const Credential& cred, NodeId
     ROSS_OK(may_add(cred, *directory));
     Node node = fresh(cred, *directory, S_IFREG | (mode & 07777));
     node.attr.links = 0;
-    node.unnamed = true;
     const NodeId made = state_.add(std::move(node)).attr.node;
     return opened(cred, made, {.read = true, .write = true}, true);
   });

@@ -25,7 +25,6 @@ struct Entry {
 struct Node {
   fs::Attr attr;         // allocated_bytes is filled in when it is told
   fs::NodeId parent;     // directories: who holds it
-  bool unnamed = false;  // made by create_unnamed and not published yet
   FileContent content;
   std::string target;
   std::map<std::string, std::string, std::less<>> xattrs;
