@@ -54,6 +54,7 @@ void SimEnv::clear_failures() { files_->files().clear_failures(); }
 void SimEnv::set_space_bytes(std::optional<std::uint64_t> space_bytes) { files_->files().set_space_bytes(space_bytes); }
 std::uint64_t SimEnv::operations(EnvOperation operation) const { return files_->files().operations(operation); }
 std::vector<EnvFile> SimEnv::files() const { return files_->files().files(); }
+void SimEnv::add_file(const std::string& path, std::string bytes) { files_->files().add_file(path, std::move(bytes)); }
 bool SimEnv::flip_bit(const std::string& path, std::uint64_t offset_bytes, unsigned bit) {
   return files_->files().flip_bit(path, offset_bytes, bit);
 }

@@ -75,6 +75,8 @@ class SimEnv {
   // Operations done or refused so far.
   [[nodiscard]] std::uint64_t operations(EnvOperation operation) const;
   [[nodiscard]] std::vector<EnvFile> files() const;
+  // A file that was always there: durable, as are the directories above it.
+  void add_file(const std::string& path, std::string bytes);
   // Flips one stored bit; false when there is no such file or byte.
   bool flip_bit(const std::string& path, std::uint64_t offset_bytes, unsigned bit);
 

@@ -53,7 +53,10 @@ void sync_directory(SimEnv& world, const std::string& path) {
 
 // Key i is written with value i, in order; some writes are synced. After a cut the keys there are 0 ... n-1 for an n that
 // covers the last sync: nothing synced lost, and no gap.
-void crash_loop(std::uint64_t seed, std::size_t write_buffer_bytes, int rounds, int writes_max) {
+//
+// When the write buffer fills, RocksDB begins a new log; then only synced writes keep their order across a cut (the
+// unsynced end of the older log may be lost while the newer one is there), so sync_all.
+void crash_loop(std::uint64_t seed, std::size_t write_buffer_bytes, int rounds, int writes_max, bool sync_all) {
   SCOPED_TRACE(testing::Message() << "seed " << seed);
   Random random(seed);
   SimEnv world(seed);
@@ -97,7 +100,7 @@ void crash_loop(std::uint64_t seed, std::size_t write_buffer_bytes, int rounds, 
       char key[32];
       std::snprintf(key, sizeof key, "%012llu", static_cast<unsigned long long>(next));
       rocksdb::WriteOptions options;
-      options.sync = random.chance(1, 10);
+      options.sync = sync_all || random.chance(1, 10);
       if (!store->Put(options, key, std::string(100 + next % 400, 'v')).ok()) {
         ASSERT_FALSE(world.powered());
         break;
@@ -114,14 +117,14 @@ void crash_loop(std::uint64_t seed, std::size_t write_buffer_bytes, int rounds, 
 
 TEST(SimEnv, RocksDbKeepsWhatItSynced) {
   for (std::uint64_t seed = 1; seed <= 40; ++seed) {
-    crash_loop(seed, 64 << 20, 10, 100);
+    crash_loop(seed, 64 << 20, 10, 100, false);
     if (HasFatalFailure()) return;
   }
 }
 
 TEST(SimEnv, RocksDbKeepsWhatItSyncedAcrossFlushesAndCompactions) {
   for (std::uint64_t seed = 1; seed <= 8; ++seed) {
-    crash_loop(seed, 64 << 10, 12, 1500);
+    crash_loop(seed, 64 << 10, 12, 1500, true);
     if (HasFatalFailure()) return;
   }
 }

@@ -118,6 +118,7 @@ class NoLogger final : public rocksdb::Logger {
  public:
   using Logger::Logv;
   void Logv(const char*, va_list) override {}
+  size_t GetLogFileSize() const override { return 0; }
 };
 
 template <class Face, class Base>

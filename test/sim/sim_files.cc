@@ -144,6 +144,21 @@ std::vector<EnvFile> SimFiles::files() const {
   return result;
 }
 
+void SimFiles::add_file(const std::string& path, std::string bytes) {
+  const std::lock_guard lock(mutex_);
+  const std::string name = clean(path);
+  for (std::string above = directory_of(name); directories_.insert(above).second && above != "/";) {
+    above = directory_of(above);
+  }
+  auto file = std::make_shared<File>();
+  file->bytes = std::move(bytes);
+  file->synced_bytes = file->bytes.size();
+  file->changed_at = ++changes_;
+  used_bytes_ += file->bytes.size();
+  names_[name] = file;
+  durable_[name] = std::move(file);
+}
+
 bool SimFiles::flip_bit(const std::string& path, std::uint64_t offset_bytes, unsigned bit) {
   const std::lock_guard lock(mutex_);
   const auto found = names_.find(clean(path));

@@ -72,6 +72,7 @@ class SimFiles {
   void set_space_bytes(std::optional<std::uint64_t> space_bytes);
   std::uint64_t operations(EnvOperation operation) const;
   std::vector<EnvFile> files() const;
+  void add_file(const std::string& path, std::string bytes);
   bool flip_bit(const std::string& path, std::uint64_t offset_bytes, unsigned bit);
 
  private:

@@ -17,8 +17,13 @@ constexpr std::string_view kNames[] = {"a", "b", "c", "d", "e", "f", "notes.txt"
 
 }  // namespace
 
-Twin::Twin(runtime::Loop& loop, SimClock& clock, model::ModelState state, fs::FileSystem& tested)
-    : loop_(loop), clock_(clock), model_(clock, std::move(state)), tested_(tested), state_(model_.state()) {
+Twin::Twin(runtime::Loop& loop, SimClock& clock, model::ModelState state, fs::FileSystem& tested, Options options)
+    : loop_(loop),
+      clock_(clock),
+      model_(clock, std::move(state)),
+      tested_(tested),
+      options_(options),
+      state_(model_.state()) {
   credentials_ = {{.uid = 0, .gid = 0, .groups = {}},
                   {.uid = 1000, .gid = 1000, .groups = {}},
                   {.uid = 1001, .gid = 1001, .groups = {1000}}};
@@ -161,8 +166,8 @@ bool Twin::compare(Call& call, const Status& ours, const Status& theirs) {
   call.outcome.error = theirs.error();
   call.say("-> {}", ours.ok() ? "ok" : std::strerror(ours.error()));
   if (ours.error() != theirs.error()) {
-    call.differs(fmt::format("answered '{}', the model '{}'", theirs.ok() ? "ok" : theirs.message(),
-                             ours.ok() ? "ok" : ours.message()));
+    call.differs(fmt::format("answered '{}', the model '{}'", theirs.ok() ? "ok" : std::strerror(theirs.error()),
+                             ours.ok() ? "ok" : std::strerror(ours.error())));
   }
   return ours.ok() && theirs.ok();
 }
@@ -191,6 +196,7 @@ void Twin::compare_attr(Call& call, const fs::Attr& ours, const fs::Attr& theirs
   field("gid", theirs.gid, ours.gid);
   field("rdev", number(theirs.rdev), number(ours.rdev));
   if (!S_ISDIR(ours.mode)) field("size", number(theirs.size_bytes), number(ours.size_bytes));
+  if (!options_.times) return;
   field("mtime", theirs.mtime_ns, ours.mtime_ns);
   field("ctime", theirs.ctime_ns, ours.ctime_ns);
   field("btime", theirs.btime_ns, ours.btime_ns);

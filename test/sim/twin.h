@@ -35,8 +35,13 @@ class Twin {
     bool durable = false;    // it was a sync of everything, and both said it is done
   };
 
-  // The clock both file systems were made with.
-  Twin(runtime::Loop& loop, SimClock& clock, model::ModelState state, fs::FileSystem& tested);
+  struct Options {
+    bool times = true;  // off where the tested side has a clock of its own
+  };
+  // The clock the model goes by, and usually the tested side as well.
+  Twin(runtime::Loop& loop, SimClock& clock, model::ModelState state, fs::FileSystem& tested, Options options);
+  Twin(runtime::Loop& loop, SimClock& clock, model::ModelState state, fs::FileSystem& tested)
+      : Twin(loop, clock, std::move(state), tested, Options{}) {}
 
   Outcome run(const Step& step);
   [[nodiscard]] const model::ModelState& state() const { return state_; }
@@ -106,6 +111,7 @@ class Twin {
   SimClock& clock_;
   model::ModelFileSystem model_;
   fs::FileSystem& tested_;
+  const Options options_;
   model::ModelState state_;
   std::vector<fs::Credential> credentials_;
   std::map<fs::NodeId, fs::NodeId> to_tested_;

@@ -1,0 +1,208 @@
+#include "world.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <fstream>
+#include <sstream>
+#include <utility>
+
+namespace ross::sim {
+
+namespace {
+
+Result<std::string> read_file(const std::filesystem::path& path) {
+  std::ifstream stream(path, std::ios::binary);
+  if (!stream) return fail(EIO, "cannot read " + path.string());
+  std::stringstream content;
+  content << stream.rdbuf();
+  return std::move(content).str();
+}
+
+// The blocks of a sparse file that hold anything.
+Result<std::vector<PoolImage::Piece>> read_pieces(const std::filesystem::path& path) {
+  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return fail(errno, "cannot open " + path.string());
+  std::vector<PoolImage::Piece> pieces;
+  std::vector<std::byte> block(disk::kBlockBytes);
+  const std::vector<std::byte> zeros(disk::kBlockBytes);
+  for (off_t at = 0; (at = ::lseek(fd, at, SEEK_DATA)) >= 0;) {
+    at = at / static_cast<off_t>(disk::kBlockBytes) * static_cast<off_t>(disk::kBlockBytes);
+    if (::pread(fd, block.data(), block.size(), at) != static_cast<ssize_t>(block.size())) break;
+    if (block != zeros) pieces.push_back({static_cast<std::uint64_t>(at), block});
+    at += static_cast<off_t>(disk::kBlockBytes);
+  }
+  ::close(fd);
+  return pieces;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<PoolImage>> PoolImage::make(std::size_t devices, std::uint64_t device_bytes) {
+  std::string pattern = (std::filesystem::temp_directory_path() / "ross-sim-XXXXXX").string();
+  if (::mkdtemp(pattern.data()) == nullptr) return fail(errno, "cannot make a temporary directory");
+  std::unique_ptr<PoolImage> image(new PoolImage());
+  image->directory_ = pattern;
+  image->device_bytes_ = device_bytes;
+  engine::PoolSpec spec;
+  engine::DeviceSpec device;
+  device.size_bytes = device_bytes;
+  spec.devices.resize(devices, device);
+  const std::filesystem::path directory = image->directory_ / "pool";
+  ROSS_OK(engine::Pool::create(directory, spec));
+  std::vector<std::filesystem::path> device_paths;
+  {
+    ROSS_TRY(auto pool, engine::Pool::open(directory, {}));
+    ROSS_OK(pool->create_container(kContainer, {}));
+    for (const engine::DeviceInfo& made : pool->info().devices) {
+      const std::filesystem::path path(made.path);
+      device_paths.push_back(path.is_absolute() ? path : directory / path);
+    }
+    ROSS_OK(pool->close());
+  }
+  for (const std::filesystem::path& path : device_paths) {
+    ROSS_TRY(std::vector<Piece> pieces, read_pieces(path));
+    image->devices_.push_back(std::move(pieces));
+  }
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(directory)) {
+    if (!entry.is_regular_file() || entry.path().parent_path() == directory) continue;
+    ROSS_TRY(std::string bytes, read_file(entry.path()));
+    image->files_.push_back({entry.path().string(), std::move(bytes)});
+  }
+  image->directory_ = directory;
+  return image;
+}
+
+PoolImage::~PoolImage() {
+  std::error_code ignored;
+  const std::filesystem::path made = directory_.filename() == "pool" ? directory_.parent_path() : directory_;
+  if (!made.empty()) std::filesystem::remove_all(made, ignored);
+}
+
+// Passes everything on to the world's disk and has it counted.
+class World::Plugged final : public disk::Disk {
+ public:
+  Plugged(World& world, disk::SimDisk& disk) : world_(world), disk_(disk) {}
+  [[nodiscard]] std::uint64_t size_bytes() const override { return disk_.size_bytes(); }
+  [[nodiscard]] std::size_t alignment_bytes() const override { return disk_.alignment_bytes(); }
+  void submit(runtime::Loop& loop, disk::Request& request) override {
+    if (request.kind == disk::Request::Kind::kRead) {
+      disk_.submit(loop, request);
+      return;
+    }
+    ++world_.writes_;
+    if (counts_down(world_.cut_countdown_)) {
+      // The write is under way when the power goes: the dice decide how far it got, and nobody hears that it succeeded.
+      world_.torn_ = disk::Request();
+      world_.torn_.write(request.offset_bytes, {request.data, request.size_bytes});
+      world_.torn_.done = [](runtime::Completion&, int) {};
+      disk_.submit(loop, world_.torn_);
+      world_.cut_power();
+      request.done(request, -EIO);
+      return;
+    }
+    if (counts_down(world_.flip_countdown_)) {
+      // The caller's memory is not ours to change: the device is given a copy with one bit turned.
+      const std::uint64_t block = request.offset_bytes / disk::kBlockBytes;
+      world_.flipped_.assign(request.data, request.data + request.size_bytes);
+      world_.flipped_[block * 7919 % request.size_bytes] ^= std::byte{1} << (block % 8);
+      request.data = world_.flipped_.data();
+    }
+    disk_.submit(loop, request);
+  }
+  Status flush() override {
+    ++world_.flushes_;
+    if (counts_down(world_.cut_countdown_)) world_.cut_power();
+    if (counts_down(world_.flush_countdown_)) return Status(EIO, "a simulated flush failed");
+    return disk_.flush();
+  }
+  void discard(std::uint64_t offset_bytes, std::uint64_t size_bytes) override {
+    disk_.discard(offset_bytes, size_bytes);
+  }
+
+ private:
+  World& world_;
+  disk::SimDisk& disk_;
+};
+
+World::World(const PoolImage& image, std::uint64_t seed) : image_(image), env_(seed) {
+  clock_.advance(1'000'000'000);  // zero means "never" to some
+  auto loop = runtime::Loop::create({.clock = &clock_});
+  ROSS_CHECK(loop.has_value(), "a simulated world needs a loop");
+  loop_ = std::move(*loop);
+  for (const PoolImage::File& file : image.files()) env_.add_file(file.path, file.bytes);
+  for (const auto& pieces : image.devices()) {
+    disk::SimOptions options;
+    options.size_bytes = image.device_bytes();
+    disks_.push_back(std::make_unique<disk::SimDisk>(options, seed * 31 + disks_.size()));
+    for (const PoolImage::Piece& piece : pieces) {
+      disk::Request request;
+      request.write(piece.offset_bytes, piece.bytes);
+      request.done = [](runtime::Completion&, int) {};
+      disks_.back()->submit(*loop_, request);
+    }
+    ROSS_CHECK(disks_.back()->flush().ok(), "a fresh disk takes a flush");
+  }
+}
+
+World::~World() = default;
+
+engine::PoolOptions World::options() {
+  engine::PoolOptions options;
+  options.commit_interval_ns = 0;
+  options.clock = &clock_;
+  options.env = env_.env();
+  options.devices = disks_.size();
+  options.open_disk = [this](std::size_t index) -> Result<std::unique_ptr<disk::Disk>> {
+    if (index >= disks_.size()) return fail(ENXIO, "the world has no such device");
+    return std::make_unique<Plugged>(*this, *disks_[index]);
+  };
+  return options;
+}
+
+Result<std::unique_ptr<engine::Pool>> World::open_pool(const engine::PoolOptions& options) {
+  return engine::Pool::open(image_.directory(), options);
+}
+
+Result<engine::FsckReport> World::fsck(const engine::PoolOptions& options, const engine::FsckOptions& fsck_options) {
+  return engine::fsck(image_.directory(), options, fsck_options);
+}
+
+bool World::counts_down(std::atomic<std::uint64_t>& countdown) {
+  std::uint64_t left = countdown.load();
+  while (left > 0) {
+    if (countdown.compare_exchange_weak(left, left - 1)) return left == 1;
+  }
+  return false;
+}
+
+void World::cut_disks() {
+  powered_ = false;
+  for (const auto& disk : disks_) disk->cut_power();
+}
+
+void World::cut_power() {
+  cut_disks();
+  env_.cut_power();
+}
+
+void World::cut_power_at(Where where, std::uint64_t nth) {
+  if (where == Where::kDevices) {
+    cut_countdown_ = nth;
+  } else {
+    env_.cut_power_at(nth, [this] { cut_disks(); });
+  }
+}
+
+void World::restore_power() {
+  cut_countdown_ = 0;
+  flush_countdown_ = 0;
+  flip_countdown_ = 0;
+  env_.cut_power_at(0, nullptr);
+  for (const auto& disk : disks_) disk->restore_power();
+  env_.restore_power();
+  powered_ = true;
+}
+
+}  // namespace ross::sim
