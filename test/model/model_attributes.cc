@@ -32,7 +32,7 @@ Result<void> may_change_times(const Credential& cred, const Attr& attr, const Se
 void apply_owner_and_mode(const Credential& cred, Attr& attr, const SetAttr& change) {
   if (change.uid) attr.uid = *change.uid;
   if (change.gid) attr.gid = *change.gid;
-  if ((change.uid || change.gid) && cred.uid != 0) attr.mode = without_set_id(attr.mode);
+  if ((change.uid || change.gid) && cred.uid != 0 && !S_ISDIR(attr.mode)) attr.mode = without_set_id(attr.mode);
   if (!change.mode) return;
   attr.mode = (attr.mode & S_IFMT) | (*change.mode & 07777);
   if (cred.uid != 0 && !cred.in_group(attr.gid)) attr.mode &= ~std::uint32_t{S_ISGID};

@@ -65,7 +65,7 @@ fs::Async<fs::Attr> Container::setattr(const fs::Credential& cred, fs::NodeId no
   if (change.uid || change.gid) {
     if (change.uid) record.uid = *change.uid;
     if (change.gid) record.gid = *change.gid;
-    if (S_ISREG(record.mode)) record.mode = mode_after_write(cred.uid == 0, record.mode);
+    if (!S_ISDIR(record.mode)) record.mode = mode_after_write(cred.uid == 0, record.mode);
   }
   if (change.mode) {
     record.mode = (record.mode & S_IFMT) | (*change.mode & kPermissionBits);
