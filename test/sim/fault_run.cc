@@ -110,11 +110,18 @@ std::string Run::history(const std::vector<Step>& steps) {
     // The error says that nothing has changed: the model is taken back, and both go on from there.
     ++counts_.errors;
     (void)twin_->close_files();
-    if (std::string trouble = check_readable(before); !trouble.empty()) {
-      return fmt::format("after the error of step {}, {}: {}", i, outcome.what, trouble);
+    const model::ModelState after = twin_->state();
+    const model::ModelState* now = &before;
+    std::string trouble = check_readable(before);
+    // A put is several calls: when the last of them, which makes it durable, fails, the object is there.
+    if (!trouble.empty() && steps[i].verb == Verb::kPut && check_readable(after).empty()) {
+      trouble.clear();
+      now = &after;
+      candidates_.push_back(after);
     }
+    if (!trouble.empty()) return fmt::format("after the error of step {}, {}: {}", i, outcome.what, trouble);
     constexpr int kErrorsMax = 3;  // a pool that failed for good answers every change like this
-    if (++errors == kErrorsMax || !begin(before).empty()) return {};
+    if (++errors == kErrorsMax || !begin(*now).empty()) return {};
   }
   return {};
 }

@@ -102,14 +102,13 @@ class World::Plugged final : public disk::Disk {
       request.done(request, -EIO);
       return;
     }
-    if (counts_down(world_.flip_countdown_)) {
-      // The caller's memory is not ours to change: the device is given a copy with one bit turned.
-      const std::uint64_t block = request.offset_bytes / disk::kBlockBytes;
-      world_.flipped_.assign(request.data, request.data + request.size_bytes);
-      world_.flipped_[block * 7919 % request.size_bytes] ^= std::byte{1} << (block % 8);
-      request.data = world_.flipped_.data();
-    }
+    // The request may be gone when submit returns.
+    const std::uint64_t at = request.offset_bytes;
+    const std::uint64_t size = request.size_bytes;
+    const bool flip = counts_down(world_.flip_countdown_);
     disk_.submit(loop, request);
+    const std::uint64_t block = at / disk::kBlockBytes;
+    if (flip) disk_.flip_bit(at + block * 7919 % size, static_cast<unsigned>(block % 8));
   }
   Status flush() override {
     ++world_.flushes_;

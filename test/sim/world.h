@@ -102,8 +102,7 @@ class World {
   void cut_disks();
 
   const PoolImage& image_;
-  disk::Request torn_;              // the write that the power went with
-  std::vector<std::byte> flipped_;  // what a write with a flipped bit stores
+  disk::Request torn_;  // the write that the power went with
   SimClock clock_;
   std::unique_ptr<runtime::Loop> loop_;
   SimEnv env_;
