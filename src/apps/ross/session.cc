@@ -2,11 +2,21 @@
 
 #include <unistd.h>
 
+#include "server/share.h"
+
 namespace ross::cli {
 namespace {
 
 // POSIX has no empty path; a location's stands for the container's root.
 std::string_view from_root(std::string_view path) { return path.empty() ? "/" : path; }
+
+// A command works beside other programs on the pool: through the one that has it open, or as the one that has. The
+// options of opening a pool are the defaults: the command line tunes nothing.
+attach::AttachOptions sharing() {
+  attach::AttachOptions options;
+  options.share = &server::share;
+  return options;
+}
 
 }  // namespace
 
@@ -42,8 +52,7 @@ Result<Volume> Session::volume(const Location& location) {
   }
   auto& attachment = attachments_[{location.pool, location.container}];
   if (attachment == nullptr) {
-    // The options of opening a pool are the defaults: the command line tunes nothing.
-    auto opened = attach::attach(join("local:" + location.pool, location.container), {});
+    auto opened = attach::attach(join("local:" + location.pool, location.container), sharing());
     if (!opened.has_value()) {
       attachments_.erase({location.pool, location.container});
       return fail(std::move(opened).error());
@@ -56,7 +65,7 @@ Result<Volume> Session::volume(const Location& location) {
 Result<engine::Pool*> Session::pool(const std::string& directory) {
   auto found = pools_.find(directory);
   if (found == pools_.end()) {
-    ROSS_TRY(auto pool, attach::attach_pool("local:" + directory, {}));
+    ROSS_TRY(auto pool, attach::attach_pool("local:" + directory, sharing()));
     found = pools_.emplace(directory, std::move(pool)).first;
   }
   return found->second.get();
