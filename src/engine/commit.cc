@@ -88,7 +88,8 @@ Status Core::write_chunks(std::vector<ChunkWrite>& writes) {
   for (ChunkWrite& write : writes) {
     const format::BlockAddress address = write.chunk->extent.address + write.first;
     const std::uint32_t device = format::device_of(address);
-    const std::span<const std::byte> image(write.chunk->at(write.first), std::size_t{write.end - write.first} * kBlockBytes);
+    const std::span<const std::byte> image(write.chunk->at(write.first),
+                                           std::size_t{write.end - write.first} * kBlockBytes);
     batch.submit(*disks[device], write.request.write(format::block_of(address) * kBlockBytes, image));
     note_device_write(device);
   }

@@ -130,8 +130,8 @@ class Container final : public fs::FileSystem {
   Status prepare(Inode& node, Change& change);
   Status place_small(Inode& node, Change& change);
   runtime::Task<Status> place_direct(Lock& lock, Inode& node, Change& change);
-  int copy_to_devices(Change& change);                      // mutex not held
-  runtime::Task<int> write_to_devices(Change& change);      // mutex not held
+  int copy_to_devices(Change& change);                  // mutex not held
+  runtime::Task<int> write_to_devices(Change& change);  // mutex not held
   [[nodiscard]] bool still_right(Inode& node, const Change& change);
   [[nodiscard]] Status check_quota(std::uint64_t blocks) const;
   void apply(Inode& node, Change& change);
@@ -154,8 +154,8 @@ class Container final : public fs::FileSystem {
   friend class Recovery;  // finishes orphans when a pool opens
   Core& core_;
   const format::ContainerId id_;
-  ContainerState& state_;           // guarded by the core's mutex
-  std::vector<OpenFile> files_;     // guarded by the core's mutex
+  ContainerState& state_;        // guarded by the core's mutex
+  std::vector<OpenFile> files_;  // guarded by the core's mutex
   std::vector<std::uint32_t> free_files_;
 };
 

@@ -132,7 +132,9 @@ runtime::Task<Result<bool>> Core::free_by_commit(Lock& lock) {
   co_return true;
 }
 
-void Core::start_background() { thread_ = std::thread([this] { background(); }); }
+void Core::start_background() {
+  thread_ = std::thread([this] { background(); });
+}
 
 Status Core::stop() {
   {

@@ -70,10 +70,10 @@ class Core {
   bool pool_record_dirty = false;
   std::map<format::ContainerId, ContainerState> containers;
   std::map<std::string, format::ContainerId, std::less<>> container_names;
-  runtime::WaitQueue reclaim_waiters;                        // for Inode::reclaiming
+  runtime::WaitQueue reclaim_waiters;                               // for Inode::reclaiming
   std::unordered_map<std::uint64_t, std::uint64_t> blocked_owners;  // lock owner -> the owner it waits for
 
-  const bool mapped;  // every device is memory: transfers are copies
+  const bool mapped;          // every device is memory: transfers are copies
   memory::BufferPool bounce;  // for what cannot go straight to the caller's memory; guards itself
 
   [[nodiscard]] std::int64_t now_ns() const { return options.clock->realtime_ns(); }

@@ -41,7 +41,8 @@ class LocalPool final : public Pool {
   LocalPool(std::unique_ptr<PoolLock> lock, format::Superblock superblock, std::unique_ptr<Core> core)
       : lock_(std::move(lock)), superblock_(std::move(superblock)), core_(std::move(core)) {}
   ~LocalPool() override {
-    if (core_ != nullptr) [[maybe_unused]] const Status lost = close();
+    if (core_ != nullptr) [[maybe_unused]]
+      const Status lost = close();
   }
 
   Status create_container(std::string_view name, const ContainerOptions& options) override;
@@ -82,7 +83,8 @@ Status LocalPool::create_container(std::string_view name, const ContainerOptions
   {
     const Lock lock(core_->mutex);
     ROSS_STATUS(core_->failure());
-    if (core_->container_names.contains(name)) return Status(EEXIST, fmt::format("container '{}' is there already", name));
+    if (core_->container_names.contains(name))
+      return Status(EEXIST, fmt::format("container '{}' is there already", name));
     if (core_->containers.size() >= kContainersMax) return Status(ENOSPC, "a pool has at most 65536 containers");
     const format::ContainerId id(core_->pool_record.next_container++);
     core_->pool_record_dirty = true;
@@ -188,7 +190,8 @@ Status LocalPool::close() {
   {
     const Lock lock(core_->mutex);
     for (const auto& [id, state] : core_->containers) {
-      if (state.opens > 0) return Status(EBUSY, fmt::format("container '{}' is open: close it first", state.record.name));
+      if (state.opens > 0)
+        return Status(EBUSY, fmt::format("container '{}' is open: close it first", state.record.name));
     }
   }
   Status status = core_->stop();
@@ -237,11 +240,13 @@ Status format_store(const stdfs::path& directory, const PoolOptions& options, co
 Status Pool::create(const stdfs::path& directory, const PoolSpec& spec) {
   std::error_code error;
   if (stdfs::exists(directory / format::kSuperblockFile)) {
-    return Status(EEXIST, fmt::format("{}: is a pool already: destroy it first, or choose another place", directory.string()));
+    return Status(EEXIST,
+                  fmt::format("{}: is a pool already: destroy it first, or choose another place", directory.string()));
   }
   const bool made_directory = stdfs::create_directories(directory, error);
   if (error) {
-    return Status(error.value(), fmt::format("{}: making the directory failed: {}", directory.string(), error.message()));
+    return Status(error.value(),
+                  fmt::format("{}: making the directory failed: {}", directory.string(), error.message()));
   }
   auto lock = PoolLock::take(directory);
   if (!lock) return std::move(lock).error();
@@ -302,7 +307,8 @@ Status Pool::destroy(const stdfs::path& directory) {
   std::error_code error;
   stdfs::remove(directory / format::kSuperblockFile, error);
   if (error) {
-    return Status(error.value(), fmt::format("{}: removing the superblock failed: {}", directory.string(), error.message()));
+    return Status(error.value(),
+                  fmt::format("{}: removing the superblock failed: {}", directory.string(), error.message()));
   }
   for (std::size_t i = 0; i < superblock->devices.size(); ++i) {
     if (Status status = release_device(directory, superblock->devices[i]); !status.ok()) return status;

@@ -83,7 +83,8 @@ Result<std::uint64_t> size_of(const fs::path& path, int fd) {
   if (::fstat(fd, &status) != 0) return system_error(path, "looking at", errno);
   if (S_ISREG(status.st_mode)) return static_cast<std::uint64_t>(status.st_size);
   std::uint64_t bytes = 0;
-  if (!S_ISBLK(status.st_mode)) return fail(EINVAL, fmt::format("{}: neither a file nor a block device", path.string()));
+  if (!S_ISBLK(status.st_mode))
+    return fail(EINVAL, fmt::format("{}: neither a file nor a block device", path.string()));
   if (::ioctl(fd, BLKGETSIZE64, &bytes) != 0) return system_error(path, "asking for the size", errno);
   return bytes;
 }
@@ -91,8 +92,8 @@ Result<std::uint64_t> size_of(const fs::path& path, int fd) {
 Status prewrite(const fs::path& path, int fd, std::uint64_t size_bytes) {
   const std::vector<std::byte> zeros(4 * kMiB);
   for (std::uint64_t at = 0; at < size_bytes;) {
-    const ssize_t put = ::pwrite(fd, zeros.data(), std::min<std::uint64_t>(zeros.size(), size_bytes - at),
-                                 static_cast<off_t>(at));
+    const ssize_t put =
+        ::pwrite(fd, zeros.data(), std::min<std::uint64_t>(zeros.size(), size_bytes - at), static_cast<off_t>(at));
     if (put < 0 && errno == EINTR) continue;
     if (put < 0) return system_error(path, "writing", errno).error();
     at += static_cast<std::uint64_t>(put);
@@ -105,9 +106,8 @@ Result<format::SuperblockDevice> make_device(const fs::path& directory, const De
   format::SuperblockDevice device{.kind = spec.kind, .owned = false, .size_bytes = 0, .path = spec.path};
   if (device.path.empty()) {
     if (spec.kind == DeviceKind::kBlock) return fail(EINVAL, "a block device needs a path");
-    device.path = spec.kind == DeviceKind::kFile
-                      ? fmt::format("data{}", index)
-                      : fmt::format("/dev/shm/ross-{}-{}", format::uuid_text(uuid), index);
+    device.path = spec.kind == DeviceKind::kFile ? fmt::format("data{}", index)
+                                                 : fmt::format("/dev/shm/ross-{}-{}", format::uuid_text(uuid), index);
   } else if (!fs::path(device.path).is_absolute()) {
     device.path = fs::absolute(device.path).string();
   }
@@ -142,13 +142,14 @@ Result<format::SuperblockDevice> make_device(const fs::path& directory, const De
   }
   size = round_down(size, format::kBlockBytes);
   if (size < kDeviceBytesMin || size > kDeviceBytesMax) {
-    return remove_made(Status(EINVAL, fmt::format("{}: a device has at least {} MiB and at most 1 PiB; this is {} bytes",
-                                                  path.string(), kDeviceBytesMin / kMiB, size)));
+    return remove_made(
+        Status(EINVAL, fmt::format("{}: a device has at least {} MiB and at most 1 PiB; this is {} bytes",
+                                   path.string(), kDeviceBytesMin / kMiB, size)));
   }
   if (!exists) {
     if (const int error = ::posix_fallocate(file.fd(), 0, static_cast<off_t>(size)); error != 0) {
-      return remove_made(Status(error, fmt::format("{}: reserving {} MiB failed: {}", path.string(), size / kMiB,
-                                                   Status(error).message())));
+      return remove_made(Status(
+          error, fmt::format("{}: reserving {} MiB failed: {}", path.string(), size / kMiB, Status(error).message())));
     }
   }
   if (prewrites) {
@@ -172,8 +173,8 @@ Result<std::unique_ptr<PoolLock>> PoolLock::take(const fs::path& directory) {
     if (errno != EWOULDBLOCK) return system_error(path, "locking", errno);
     char holder[256] = {};
     [[maybe_unused]] const auto got = ::pread(fd, holder, sizeof holder - 1, 0);
-    return fail(EBUSY, fmt::format("{}: the pool is in use by {}: stop that first, or go through it", directory.string(),
-                                   holder[0] == '\0' ? "another process" : holder));
+    return fail(EBUSY, fmt::format("{}: the pool is in use by {}: stop that first, or go through it",
+                                   directory.string(), holder[0] == '\0' ? "another process" : holder));
   }
   std::string program = "unknown";
   std::ifstream("/proc/self/comm") >> program;
@@ -247,17 +248,19 @@ Result<std::unique_ptr<disk::Disk>> open_device(const fs::path& directory, const
   const format::SuperblockDevice& device = superblock.devices[index];
   const fs::path path = device_path(directory, device);
   if (!fs::exists(path)) {
-    const char* const hint = device.kind == DeviceKind::kRam ? "memory devices do not outlive a reboot: destroy the pool and make it anew"
-                                                             : "bring the device back";
+    const char* const hint = device.kind == DeviceKind::kRam
+                                 ? "memory devices do not outlive a reboot: destroy the pool and make it anew"
+                                 : "bring the device back";
     return fail(ENODEV, fmt::format("{}: the pool's device is gone: {}", path.string(), hint));
   }
   ROSS_TRY(const std::string bytes, read_some(path, format::kBlockBytes));
   auto header = format::decode_device_header(bytes);
   if (!header) return fail(header.error().with_context(path.string()));
   if (header->uuid != superblock.uuid || header->index != index || header->size_bytes != device.size_bytes) {
-    return fail(EINVAL, fmt::format("{}: is a device of another pool (or another one of this): see the pool's devices with "
-                                    "ross pool info",
-                                    path.string()));
+    return fail(EINVAL,
+                fmt::format("{}: is a device of another pool (or another one of this): see the pool's devices with "
+                            "ross pool info",
+                            path.string()));
   }
   std::unique_ptr<disk::Disk> disk;
   if (device.kind == DeviceKind::kRam) {

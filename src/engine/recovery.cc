@@ -22,7 +22,8 @@ Status damaged(std::string_view what) {
 Status Recovery::load() {
   auto stored = core_.store->get(format::pool_key());
   if (!stored) return std::move(stored).error();
-  if (!*stored) return Status(EIO, "the metadata store is empty: the pool was not made to its end; destroy it and make it anew");
+  if (!*stored)
+    return Status(EIO, "the metadata store is empty: the pool was not made to its end; destroy it and make it anew");
   auto record = format::decode_pool(**stored);
   if (!record) return std::move(record).error();
   core_.pool_record = *record;
@@ -69,7 +70,8 @@ Status Recovery::run() {
 Status Recovery::replay_deferred() {
   auto loop = runtime::Loop::create({.clock = core_.options.clock});
   if (!loop) return std::move(loop).error();
-  const auto write_block = [](disk::Disk& disk, std::uint64_t block, std::span<const std::byte> content) -> runtime::Task<int> {
+  const auto write_block = [](disk::Disk& disk, std::uint64_t block,
+                              std::span<const std::byte> content) -> runtime::Task<int> {
     disk::Request request;
     disk::Batch batch;
     batch.submit(disk, request.write(block * kBlockBytes, content));
@@ -107,7 +109,8 @@ Status Recovery::replay_deferred() {
 
 runtime::Task<Status> Recovery::finish_orphan(Core& core, format::NodeKey key) {
   Lock lock(core.mutex);
-  if (!core.containers.contains(key.container) || core.containers.at(key.container).record.destroying) co_return Status();
+  if (!core.containers.contains(key.container) || core.containers.at(key.container).record.destroying)
+    co_return Status();
   Container container(core, key.container);
   auto node = core.nodes.find(key);
   Status status;
@@ -157,7 +160,8 @@ runtime::Task<Status> Recovery::destroy_content(Core& core, format::ContainerId 
   Lock lock(core.mutex);
   core.nodes.forget(id);
   ContainerState& state = core.containers.at(id);
-  for (const KeyKind kind : {KeyKind::kSegment, KeyKind::kEntry, KeyKind::kXattr, KeyKind::kSymlink, KeyKind::kOrphan, KeyKind::kInode}) {
+  for (const KeyKind kind :
+       {KeyKind::kSegment, KeyKind::kEntry, KeyKind::kXattr, KeyKind::kSymlink, KeyKind::kOrphan, KeyKind::kInode}) {
     std::string prefix = format::key_of(kind);
     format::append_big(prefix, id.value);
     for (std::size_t found = kKeysPerSlice; found == kKeysPerSlice;) {

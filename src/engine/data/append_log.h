@@ -31,10 +31,10 @@ class AppendLog {
 
   struct Chunk {
     Extent extent;
-    std::byte* image = nullptr;     // aligned to a block
-    std::uint32_t filled = 0;       // blocks placed
-    std::uint32_t sealed = 0;       // blocks a commit has named: not changed any more
-    std::uint32_t written = 0;      // blocks on the device
+    std::byte* image = nullptr;                  // aligned to a block
+    std::uint32_t filled = 0;                    // blocks placed
+    std::uint32_t sealed = 0;                    // blocks a commit has named: not changed any more
+    std::uint32_t written = 0;                   // blocks on the device
     std::vector<format::BlockAddress> deferred;  // blocks that ride in the store's log
     std::vector<format::BlockAddress> retired;   // blocks nobody references any more; free only once written
     [[nodiscard]] std::byte* at(std::uint32_t block) const { return image + std::size_t{block} * format::kBlockBytes; }

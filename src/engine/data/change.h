@@ -14,18 +14,18 @@ namespace ross::engine {
 struct Container::Change {
   enum class Kind : std::uint8_t { kWrite, kPunch };
   Kind kind = Kind::kWrite;
-  bool append = false;       // begin is where the file ends when the change applies
-  bool privileged = false;   // keeps set-id bits
-  bool silent = false;       // housekeeping: times stay
-  std::uint64_t begin = 0;   // bytes of the file, [begin, end)
+  bool append = false;      // begin is where the file ends when the change applies
+  bool privileged = false;  // keeps set-id bits
+  bool silent = false;      // housekeeping: times stay
+  std::uint64_t begin = 0;  // bytes of the file, [begin, end)
   std::uint64_t end = 0;
-  memory::Memory from;       // kWrite
-  std::uint64_t from_at = 0; // where in `from` the range begins
+  memory::Memory from;        // kWrite
+  std::uint64_t from_at = 0;  // where in `from` the range begins
 
   // A block at the border of the range that keeps some of its old content.
   struct Edge {
     std::uint64_t block = 0;
-    format::BlockRef seen;       // what it was mapped to when its content was read
+    format::BlockRef seen;         // what it was mapped to when its content was read
     std::byte* content = nullptr;  // the new content, whole
   };
   std::array<Edge, 2> edges{};

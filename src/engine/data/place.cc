@@ -109,8 +109,7 @@ runtime::Task<int> Container::write_to_devices(Change& change) {
       disk::Disk& disk = *core_.disks[format::device_of(address)];
       const auto straight = [&](std::size_t first, std::size_t blocks) -> std::byte* {
         if (change.edge_of(change.target(first + blocks - 1)) != nullptr) return nullptr;
-        std::byte* const memory =
-            change.from.contiguous(change.source_of(change.target(first)), blocks * kBlockBytes);
+        std::byte* const memory = change.from.contiguous(change.source_of(change.target(first)), blocks * kBlockBytes);
         return reinterpret_cast<std::uintptr_t>(memory) % disk.alignment_bytes() == 0 ? memory : nullptr;
       };
       const auto follows = [&](std::size_t blocks) {

@@ -32,8 +32,8 @@ struct PoolRecord {
 
 struct ContainerRecord {
   std::string name;
-  std::uint64_t name_seed = 0;  // keys name_hash
-  std::uint64_t next_node = 2;  // above every node ever committed
+  std::uint64_t name_seed = 0;        // keys name_hash
+  std::uint64_t next_node = 2;        // above every node ever committed
   std::uint64_t used_blocks = 0;      // stored or reserved
   std::uint64_t reserved_blocks = 0;  // of these, reserved
   std::uint64_t used_nodes = 0;
@@ -55,9 +55,9 @@ struct InodeRecord {
   std::int64_t mtime_ns = 0;
   std::int64_t ctime_ns = 0;
   std::int64_t btime_ns = 0;
-  std::uint64_t parent = 0;           // directories: where they hang
-  std::uint64_t entries = 0;          // directories: how many
-  std::uint32_t segments_end = 0;     // no segment record at or above this
+  std::uint64_t parent = 0;        // directories: where they hang
+  std::uint64_t entries = 0;       // directories: how many
+  std::uint32_t segments_end = 0;  // no segment record at or above this
   std::uint32_t flags = 0;
   static constexpr std::uint32_t kHasXattrs = 1;
   // The last block holds bytes past the end that are not zero: they are cleared before the file grows over them.

@@ -39,8 +39,8 @@ struct DeviceHeader {
   std::uint64_t size_bytes = 0;
 };
 
-std::string encode(const Superblock& superblock);      // kSuperblockBytes
-std::string encode(const DeviceHeader& header);        // kBlockBytes
+std::string encode(const Superblock& superblock);  // kSuperblockBytes
+std::string encode(const DeviceHeader& header);    // kBlockBytes
 Result<Superblock> decode_superblock(std::string_view bytes);
 Result<DeviceHeader> decode_device_header(std::string_view bytes);
 

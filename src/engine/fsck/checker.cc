@@ -15,7 +15,8 @@ Checker::Checker(MetaStore& store, const std::vector<std::unique_ptr<disk::Disk>
 void Checker::found(std::string where, std::string what, bool mendable) {
   ++report_->findings_total;
   if (report_->findings.size() >= FsckReport::kFindingsMax) return;
-  report_->findings.push_back({.where = std::move(where), .what = std::move(what), .repaired = mendable && options_.repair});
+  report_->findings.push_back(
+      {.where = std::move(where), .what = std::move(what), .repaired = mendable && options_.repair});
 }
 
 void Checker::progress(std::uint64_t steps) {
@@ -37,12 +38,13 @@ std::string Checker::place(NodeKey id) {
     std::string name = fmt::format("#{}", id.node.value);
     if (above != 0) {
       const std::string prefix = format::entry_prefix({id.container, fs::NodeId(above)});
-      [[maybe_unused]] const Status best_effort = store_.scan(prefix, {}, [&](std::string_view key, std::string_view value) {
-        auto entry = format::decode_entry(value);
-        if (!entry || entry->node != id.node) return true;
-        name = key.substr(format::kEntryHeaderBytes);
-        return false;
-      });
+      [[maybe_unused]] const Status best_effort =
+          store_.scan(prefix, {}, [&](std::string_view key, std::string_view value) {
+            auto entry = format::decode_entry(value);
+            if (!entry || entry->node != id.node) return true;
+            name = key.substr(format::kEntryHeaderBytes);
+            return false;
+          });
     }
     path = "/" + name + path;
     if (above == 0) break;

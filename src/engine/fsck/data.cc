@@ -36,7 +36,8 @@ Status Checker::check_segment_data(NodeKey id, std::uint32_t segment, std::vecto
            (format::block_of(address) + run) * kBlockBytes < disks_[device]->size_bytes()) {
       ++run;
     }
-    const int error = (*loop)->block_on(read_run(*disks_[device], format::block_of(address), {memory, run * kBlockBytes}));
+    const int error =
+        (*loop)->block_on(read_run(*disks_[device], format::block_of(address), {memory, run * kBlockBytes}));
     for (std::size_t at = i; at < i + run; ++at) {
       std::span<const std::byte> content(memory + (at - i) * kBlockBytes, kBlockBytes);
       int block_error = error;
@@ -46,12 +47,14 @@ Status Checker::check_segment_data(NodeKey id, std::uint32_t segment, std::vecto
         block_error = 0;
       } else if (error < 0 && run > 1) {  // find out which
         std::byte* const one = memory + (at - i) * kBlockBytes;
-        block_error = (*loop)->block_on(read_run(*disks_[device], format::block_of(blocks[at].address), {one, kBlockBytes}));
+        block_error =
+            (*loop)->block_on(read_run(*disks_[device], format::block_of(blocks[at].address), {one, kBlockBytes}));
       }
       if (block_error == 0 && crc32c(content) == blocks[at].crc) continue;
       const std::uint64_t offset = (std::uint64_t{segment} * format::kSegmentBlocks + at) * kBlockBytes;
-      found(place(id), fmt::format("4096 bytes at {}: {}", offset,
-                                   block_error < 0 ? "the device does not read them" : "they do not match their checksum"),
+      found(place(id),
+            fmt::format("4096 bytes at {}: {}", offset,
+                        block_error < 0 ? "the device does not read them" : "they do not match their checksum"),
             true);
       const std::uint64_t block = format::block_of(blocks[at].address);
       fixes_.Put(format::isolated_key(static_cast<std::uint8_t>(device), block), rocksdb::Slice());

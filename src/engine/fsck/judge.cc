@@ -144,7 +144,8 @@ void Checker::judge_counts() {
     InodeRecord& record = node.record;
     const auto expect = [&, &id = id, &node = node](auto& field, auto value, std::string_view what) {
       if (field == value) return;
-      if (!node.changed || node.names > 0) found(place(id), fmt::format("{} is {} and should be {}", what, field, value), true);
+      if (!node.changed || node.names > 0)
+        found(place(id), fmt::format("{} is {} and should be {}", what, field, value), true);
       field = value;
       node.changed = true;
     };
@@ -208,8 +209,8 @@ Status Checker::judge_space() {
       auto stored = store_.get(key);
       if (!stored) return std::move(stored).error();
       if (any ? *stored == bits : !*stored) continue;
-      found("space map", fmt::format("device {} blocks {} to {}: the map differs from what files use", device, base, end - 1),
-            true);
+      found("space map",
+            fmt::format("device {} blocks {} to {}: the map differs from what files use", device, base, end - 1), true);
       if (any) {
         fixes_.Put(key, bits);
       } else {

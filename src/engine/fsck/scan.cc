@@ -34,7 +34,8 @@ Checker::Node* Checker::node_of(format::Reader& key, NodeKey& id) {
 bool Checker::claim(format::BlockAddress address) {
   const std::uint32_t device = format::device_of(address);
   const std::uint64_t block = format::block_of(address);
-  if (device >= claimed_.size() || block < format::kDeviceHeaderBlocks || block >= claimed_[device].size()) return false;
+  if (device >= claimed_.size() || block < format::kDeviceHeaderBlocks || block >= claimed_[device].size())
+    return false;
   if (claimed_[device][block]) return false;
   claimed_[device][block] = true;
   return true;
@@ -43,7 +44,8 @@ bool Checker::claim(format::BlockAddress address) {
 Status Checker::scan_pool() {
   auto stored = store_.get(format::pool_key());
   if (!stored) return std::move(stored).error();
-  auto record = *stored ? format::decode_pool(**stored) : Result<format::PoolRecord>(fail(EIO, "the pool record is missing"));
+  auto record =
+      *stored ? format::decode_pool(**stored) : Result<format::PoolRecord>(fail(EIO, "the pool record is missing"));
   if (!record && record.error().error() == ENOTSUP) return std::move(record).error();
   if (!record) found("pool", record.error().message(), false);
   std::uint32_t next_container = 1;
@@ -76,7 +78,8 @@ Status Checker::scan_nodes() {
     if (!in.done() || container == containers_.end()) {
       drop_record(key, "pool", "an inode belongs to no container");
     } else if (!record) {
-      drop_record(key, fmt::format("{}: node {}", container->second.record.name, id.node.value), "the inode is damaged");
+      drop_record(key, fmt::format("{}: node {}", container->second.record.name, id.node.value),
+                  "the inode is damaged");
     } else {
       nodes_.emplace(id, Node{.record = *record});
       ++container->second.nodes;
@@ -100,7 +103,8 @@ Status Checker::scan_entries() {
     }
     const std::string where = fmt::format("{}/{}", place(id), name);
     auto entry = format::decode_entry(value);
-    if (!entry || name.empty() || name.size() > fs::kNameBytesMax) return drop_record(key, where, "the entry is damaged");
+    if (!entry || name.empty() || name.size() > fs::kNameBytesMax)
+      return drop_record(key, where, "the entry is damaged");
     if (hash != format::name_hash(container->second.record.name_seed, name)) {
       return drop_record(key, where, "the entry is filed under the wrong hash");
     }
@@ -143,8 +147,9 @@ Status Checker::scan_segments() {
       if (!format::is_stored(ref.address)) continue;
       report_->data_bytes += format::kBlockBytes;
       if (claim(ref.address)) continue;
-      found(place(id), fmt::format("device {} block {} is mapped twice or is on no device", format::device_of(ref.address),
-                                   format::block_of(ref.address)),
+      found(place(id),
+            fmt::format("device {} block {} is mapped twice or is on no device", format::device_of(ref.address),
+                        format::block_of(ref.address)),
             true);
       ref = {.address = format::kBad, .crc = 0};
       changed = true;
@@ -166,14 +171,16 @@ Status Checker::scan_side_records() {
     format::Reader in(key);
     NodeKey id;
     Node* const node = node_of(in, id);
-    if (node == nullptr || in.rest().empty()) return drop_record(key, "pool", "an extended attribute belongs to no node");
+    if (node == nullptr || in.rest().empty())
+      return drop_record(key, "pool", "an extended attribute belongs to no node");
     node->has_xattrs = true;
   }));
   ROSS_STATUS(each(KeyKind::kSymlink, [&](std::string_view key, std::string_view value) {
     format::Reader in(key);
     NodeKey id;
     Node* const node = node_of(in, id);
-    if (node == nullptr || !S_ISLNK(node->record.mode)) return drop_record(key, "pool", "a link's target belongs to no link");
+    if (node == nullptr || !S_ISLNK(node->record.mode))
+      return drop_record(key, "pool", "a link's target belongs to no link");
     node->has_target = true;
     if (node->record.size_bytes == value.size()) return;
     found(place(id), "the link's size is not its target's", true);

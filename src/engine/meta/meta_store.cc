@@ -160,8 +160,8 @@ Status MetaStore::write(rocksdb::WriteBatch& batch) {
 
 std::uint64_t MetaStore::memory_bytes() const {
   std::uint64_t total = 0;
-  for (const char* property : {"rocksdb.cur-size-all-mem-tables", "rocksdb.block-cache-usage",
-                               "rocksdb.estimate-table-readers-mem"}) {
+  for (const char* property :
+       {"rocksdb.cur-size-all-mem-tables", "rocksdb.block-cache-usage", "rocksdb.estimate-table-readers-mem"}) {
     std::uint64_t value = 0;
     if (db_->GetIntProperty(property, &value)) total += value;
   }

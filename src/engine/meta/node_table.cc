@@ -86,7 +86,7 @@ Result<Segment*> NodeTable::segment(Inode& inode, std::uint32_t index) {
 }
 
 Result<Segment*> NodeTable::segment_for_write(Inode& inode, std::uint32_t index) {
-  ROSS_TRY(Segment* segment, this->segment(inode, index));
+  ROSS_TRY(Segment * segment, this->segment(inode, index));
   if (segment == nullptr) {
     segment = add_segment(inode, index, {});
     mark_dirty(*segment);
@@ -212,7 +212,8 @@ void NodeTable::evict(Inode& inode) {
 void NodeTable::trim() {
   if (memory_bytes_ <= cache_bytes_) return;
   const std::uint64_t inode_share = cache_bytes_ / 2;
-  while (inode_lru_.oldest() != nullptr && memory_bytes_ > cache_bytes_ && inode_lru_.size() * kInodeBytes > inode_share) {
+  while (inode_lru_.oldest() != nullptr && memory_bytes_ > cache_bytes_ &&
+         inode_lru_.size() * kInodeBytes > inode_share) {
     evict(*inode_lru_.oldest());
   }
   while (segment_lru_.oldest() != nullptr && memory_bytes_ > cache_bytes_) evict(*segment_lru_.oldest());

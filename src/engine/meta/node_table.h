@@ -51,8 +51,8 @@ struct Inode {
   std::uint32_t opens = 0;  // open files
   bool dirty = false;
   bool committing = false;
-  bool gone = false;        // deleted
-  bool reclaiming = false;  // a long truncate is under way; what extends the file waits
+  bool gone = false;                // deleted
+  bool reclaiming = false;          // a long truncate is under way; what extends the file waits
   std::uint32_t busy_segments = 0;  // dirty or committing
   absl::btree_map<std::uint32_t, std::unique_ptr<Segment>> segments;
   std::unique_ptr<LockTable> locks;

@@ -29,10 +29,12 @@ fs::Async<std::vector<fs::DirEntry>> Container::readdir(const fs::Credential& cr
       if (entries.size() >= entries_max && entries.back().cursor != cursor) return false;
       auto entry = format::decode_entry(value);
       if (!entry || name.empty()) {
-        damaged = entry ? Status(EIO, "a directory entry has no name: run ross fsck on the pool") : std::move(entry).error();
+        damaged =
+            entry ? Status(EIO, "a directory entry has no name: run ross fsck on the pool") : std::move(entry).error();
         return false;
       }
-      entries.push_back({.name = std::string(name), .node = entry->node, .type = entry->type, .cursor = cursor, .attr = {}});
+      entries.push_back(
+          {.name = std::string(name), .node = entry->node, .type = entry->type, .cursor = cursor, .attr = {}});
       return true;
     }));
     ROSS_OK(damaged);

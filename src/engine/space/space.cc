@@ -17,7 +17,9 @@ constexpr std::uint64_t kWordBits = 64;
 bool test(const std::vector<std::uint64_t>& bits, std::uint64_t at) {
   return ((bits[at / kWordBits] >> (at % kWordBits)) & 1) != 0;
 }
-void set(std::vector<std::uint64_t>& bits, std::uint64_t at) { bits[at / kWordBits] |= std::uint64_t{1} << (at % kWordBits); }
+void set(std::vector<std::uint64_t>& bits, std::uint64_t at) {
+  bits[at / kWordBits] |= std::uint64_t{1} << (at % kWordBits);
+}
 void clear(std::vector<std::uint64_t>& bits, std::uint64_t at) {
   bits[at / kWordBits] &= ~(std::uint64_t{1} << (at % kWordBits));
 }
@@ -85,7 +87,8 @@ Status Space::load_chunk(std::uint32_t device_index, std::uint32_t chunk, std::s
 std::string Space::store_chunk(std::uint32_t device_index, std::uint32_t chunk) const {
   const Device& device = devices_[device_index];
   const std::uint64_t first = std::uint64_t{chunk} * kSpaceChunkBlocks / kWordBits;
-  const std::uint64_t last = std::min<std::uint64_t>(first + kSpaceChunkBlocks / kWordBits, device.referenced_bits.size());
+  const std::uint64_t last =
+      std::min<std::uint64_t>(first + kSpaceChunkBlocks / kWordBits, device.referenced_bits.size());
   std::uint64_t any = 0;
   std::string bits;
   bits.reserve(format::kSpaceChunkBytes);

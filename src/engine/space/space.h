@@ -98,9 +98,9 @@ class Space {
  private:
   struct Device {
     std::uint64_t blocks = 0;
-    std::uint64_t free = 0;        // not taken
+    std::uint64_t free = 0;  // not taken
     std::uint64_t referenced = 0;
-    std::uint64_t cursor = 0;      // where the next search begins
+    std::uint64_t cursor = 0;  // where the next search begins
     std::vector<std::uint64_t> taken_bits;
     std::vector<std::uint64_t> referenced_bits;
     std::vector<bool> chunk_changed;
@@ -112,8 +112,8 @@ class Space {
 
   std::vector<Device> devices_;
   std::vector<ChunkId> changed_;
-  std::vector<format::BlockAddress> dropped_;  // by the open transaction
-  std::vector<format::BlockAddress> sealed_;   // by the committing one
+  std::vector<format::BlockAddress> dropped_;            // by the open transaction
+  std::vector<format::BlockAddress> sealed_;             // by the committing one
   std::deque<std::unique_ptr<Generation>> generations_;  // the last one is current
   std::vector<std::unique_ptr<Generation>> spare_;
   std::uint64_t total_blocks_ = 0;
