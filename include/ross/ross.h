@@ -71,11 +71,13 @@ struct ross_attach_options {
   size_t size;
   uint64_t cache_bytes; /* metadata kept in memory; 0: the default, 128 MiB */
 };
-/* Opens the container of url with the credentials of this process. options may be null. -EBUSY when another process has
- * the pool open. */
+/* Opens the container of url with the credentials of this process. options may be null. Several processes of one user may
+ * attach to a pool at once: the first has it open and serves the others, whose calls fail with -ESHUTDOWN should it die
+ * (attach again then). -EBUSY when a process that does not share has the pool. */
 ROSS_API int ross_attach(const char* url, const struct ross_attach_options* options, ross_store** store);
 /* Makes everything durable and lets go. -EBUSY, with nothing done, while files, directories, queues or buffers are
- * open; any other error says that what was not synced may be lost, and the store is gone all the same. */
+ * open; any other error says that what was not synced may be lost, and the store is gone all the same. A process that
+ * serves others waits for them first, ten minutes at most. */
 ROSS_API int ross_detach(ross_store* store);
 /* Everything done so far is durable. */
 ROSS_API int ross_sync(ross_store* store);
