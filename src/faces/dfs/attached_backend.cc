@@ -6,9 +6,17 @@
 #include "attach/attach.h"
 #include "faces/dfs/backend.h"
 #include "faces/dfs/pool_names.h"
+#include "server/share.h"
 
 namespace ross::dfs {
 namespace {
+
+// Programs of DFS come in many processes on one pool (fio's jobs, MPI ranks): the first serves the others.
+attach::AttachOptions shared_options() {
+  attach::AttachOptions options;
+  options.share = &server::share;
+  return options;
+}
 
 class AttachedContainer final : public ContainerBackend {
  public:
@@ -34,7 +42,7 @@ class AttachedPool final : public PoolBackend {
   }
 
   Result<std::unique_ptr<ContainerBackend>> open_container(std::string_view name) override {
-    ROSS_TRY(auto attachment, attach::attach(fmt::format("{}/{}", url_, name), {}));
+    ROSS_TRY(auto attachment, attach::attach(fmt::format("{}/{}", url_, name), shared_options()));
     return std::make_unique<AttachedContainer>(std::move(attachment));
   }
 
@@ -56,7 +64,7 @@ class AttachedPool final : public PoolBackend {
 Result<std::shared_ptr<PoolBackend>> open_backend(std::string_view name) {
   ROSS_TRY(std::string url, pool_url(name));
   while (url.size() > 1 && url.back() == '/') url.pop_back();
-  ROSS_TRY(auto pool, attach::attach_pool(url, {}));
+  ROSS_TRY(auto pool, attach::attach_pool(url, shared_options()));
   return std::make_shared<AttachedPool>(std::move(url), std::move(pool));
 }
 
