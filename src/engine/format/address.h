@@ -28,6 +28,8 @@ constexpr std::uint64_t block_of(BlockAddress address) { return address & ((std:
 // A file is mapped in segments of so many blocks, one record each.
 inline constexpr std::uint32_t kSegmentBlocks = 64;
 inline constexpr std::uint32_t kSegmentShift = 6;
+// The largest file has so many.
+inline constexpr std::uint32_t kSegmentsMax = std::uint32_t{1} << 26;
 // The space map is kept in records of so many blocks.
 inline constexpr std::uint32_t kSpaceChunkBlocks = 4096;
 inline constexpr std::uint32_t kSpaceChunkBytes = kSpaceChunkBlocks / 8;

@@ -117,7 +117,7 @@ Result<InodeRecord> decode_inode(std::string_view value) {
   record.entries = in.little<std::uint64_t>();
   record.segments_end = in.little<std::uint32_t>();
   record.flags = in.little<std::uint32_t>();
-  constexpr std::uint32_t kSegmentsMax = fs::kFileBytesMax / kBlockBytes / kSegmentBlocks;
+  static_assert(kSegmentsMax == fs::kFileBytesMax / kBlockBytes / kSegmentBlocks);
   const bool size_fits = S_ISREG(record.mode) ? record.size_bytes <= fs::kFileBytesMax : true;
   if (!in.done() || (record.mode & S_IFMT) == 0 || !size_fits || record.segments_end > kSegmentsMax) {
     return damaged("inode");

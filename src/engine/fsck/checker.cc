@@ -7,8 +7,8 @@ namespace ross::engine {
 using format::NodeKey;
 
 Checker::Checker(MetaStore& store, const std::vector<std::unique_ptr<disk::Disk>>& disks, const FsckOptions& options,
-                 Clock& clock)
-    : store_(store), disks_(disks), options_(options), clock_(clock) {
+                 Clock& clock, const format::Uuid* uuid)
+    : store_(store), disks_(disks), options_(options), clock_(clock), uuid_(uuid) {
   for (const auto& disk : disks) claimed_.emplace_back(disk->size_bytes() / format::kBlockBytes);
 }
 
@@ -30,6 +30,7 @@ void Checker::progress(std::uint64_t steps) {
 std::string Checker::place(NodeKey id) {
   constexpr int kDepthMax = 64;
   std::string path;
+  const NodeKey start = id;
   for (int depth = 0; depth < kDepthMax && id.node != fs::kRootNode; ++depth) {
     const auto node = nodes_.find(id);
     if (node == nodes_.end()) break;
@@ -49,16 +50,27 @@ std::string Checker::place(NodeKey id) {
     path = "/" + name + path;
     if (above == 0) break;
     id.node = fs::NodeId(above);
+    if (id == start) break;  // a ring
   }
   return containers_[id.container].record.name + (path.empty() ? "/" : path);
 }
 
+std::string Checker::place(NodeKey directory, std::string_view name) {
+  std::string where = place(directory);
+  if (!where.ends_with('/')) where += '/';
+  return where.append(name);
+}
+
 Status Checker::run(FsckReport& report) {
   report_ = &report;
+  auto loop = runtime::Loop::create({.clock = &clock_});
+  if (!loop) return std::move(loop).error();
+  loop_ = *std::move(loop);
   ROSS_STATUS(scan_pool());
   ROSS_STATUS(scan_nodes());
   ROSS_STATUS(scan_entries());
   ROSS_STATUS(scan_segments());
+  ROSS_STATUS(settle_blocks_mapped_twice());
   ROSS_STATUS(scan_side_records());
   judge_tree();
   judge_counts();
@@ -66,6 +78,7 @@ Status Checker::run(FsckReport& report) {
   ROSS_STATUS(judge_space());
   if (options_.data) ROSS_STATUS(check_data());
   if (options_.progress) options_.progress(steps_, steps_);
+  for (const auto& [key, blocks] : mended_) fixes_.Put(key, format::encode_segment(blocks));
   if (!options_.repair || fixes_.Count() == 0) return {};
   return store_.write(fixes_);
 }

@@ -49,8 +49,13 @@ Result<FsckReport> fsck(const std::filesystem::path& directory, const PoolOption
       }
       disks.push_back(std::move(disk));
     }
+    std::error_code error;
+    if (!simulated && !std::filesystem::exists(meta_path(directory), error)) {
+      return fail(EIO, fmt::format("{}: the metadata store is missing: restore it from a copy of the pool",
+                                   meta_path(directory).string()));
+    }
     ROSS_TRY(const auto store, open_store(meta_path(directory).string(), pool_options, options, report));
-    Checker checker(*store, disks, options, *pool_options.clock);
+    Checker checker(*store, disks, options, *pool_options.clock, simulated ? nullptr : &superblock.uuid);
     ROSS_OK(checker.run(report));
   }
   lock.reset();

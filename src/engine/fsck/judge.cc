@@ -2,6 +2,8 @@
 #include <fmt/format.h>
 #include <sys/stat.h>
 
+#include <algorithm>
+
 #include "engine/fsck/checker.h"
 
 namespace ross::engine {
@@ -13,25 +15,12 @@ using format::NodeKey;
 namespace {
 
 constexpr std::string_view kLostAndFound = "lost+found";
+constexpr std::string_view kTargetLost = "(target lost)";
 
 }  // namespace
 
-// Every container has a root, and every directory hangs, over its parents, from it.
+// Every directory hangs, over its parents, from its container's root.
 void Checker::judge_tree() {
-  for (auto& [id, container] : containers_) {
-    if (container.record.destroying) continue;
-    const NodeKey root{id, fs::kRootNode};
-    const auto found_root = nodes_.find(root);
-    if (found_root != nodes_.end() && S_ISDIR(found_root->second.record.mode)) continue;
-    found(container.record.name, "the container has no root directory", true);
-    InodeRecord record;
-    record.mode = S_IFDIR | 0755;
-    record.links = 2;
-    record.parent = fs::kRootNode.value;
-    record.atime_ns = record.mtime_ns = record.ctime_ns = record.btime_ns = clock_.realtime_ns();
-    if (found_root == nodes_.end()) ++container.nodes;
-    nodes_[root] = Node{.record = record, .changed = true};
-  }
   // Directories whose recorded parent is not where they are named.
   for (auto& [id, node] : nodes_) {
     if (!S_ISDIR(node.record.mode) || id.node == fs::kRootNode || node.names == 0) continue;
@@ -58,6 +47,12 @@ void Checker::judge_tree() {
     }
     for (Node* const member : chain) member->reached = true;
     if (!ring) continue;
+    // At its lowest number, so that a check and the repair after it say the same.
+    const auto above_of = [this](NodeKey member) {
+      return NodeKey{member.container, fs::NodeId(nodes_.at(member).record.parent)};
+    };
+    for (NodeKey member = above_of(at), first = at; member != first; member = above_of(member))
+      at = std::min(at, member);
     const auto cut = nodes_.find(at);
     const auto above = nodes_.find({at.container, fs::NodeId(cut->second.named_in)});
     const std::string prefix = format::entry_prefix(above->first);
@@ -90,32 +85,29 @@ void Checker::adopt(NodeKey id, Node& node) {
                format::encode(format::EntryRecord{.node = child.node, .type = mode & S_IFMT}));
   };
   NodeKey lost{id.container, {}};
-  const std::string lost_key = format::entry_key(root, format::name_hash(seed, kLostAndFound), kLostAndFound);
+  const auto is_taken = [&](std::string_view name) {
+    const std::string key = format::entry_key(root, format::name_hash(seed, name), name);
+    const auto stored = store_.get(key);
+    return !stored || *stored || refiled_.contains(key);
+  };
   if (lost_found_.contains(id.container)) {
     lost = lost_found_[id.container];
   } else {
-    auto stored = store_.get(lost_key);
-    auto entry = stored && *stored ? format::decode_entry(**stored) : Result<format::EntryRecord>(fail(ENOENT));
-    const auto there = entry ? nodes_.find({id.container, entry->node}) : nodes_.end();
-    if (there != nodes_.end() && S_ISDIR(there->second.record.mode)) {
-      lost.node = entry->node;
-    } else if (entry) {
-      return;  // a file has that name: the node stays where it is, and is told again next time
-    } else {
-      lost.node = fs::NodeId(container.next_node++);
-      Node directory;
-      directory.record.mode = S_IFDIR | 0700;
-      directory.record.parent = fs::kRootNode.value;
-      directory.record.atime_ns = directory.record.mtime_ns = directory.record.ctime_ns = directory.record.btime_ns =
-          clock_.realtime_ns();
-      directory.names = 1;
-      directory.named_in = fs::kRootNode.value;
-      directory.reached = true;
-      directory.changed = true;
-      nodes_[lost] = directory;
-      ++container.nodes;
-      hang(root, lost, kLostAndFound, S_IFDIR);
-    }
+    std::string name(kLostAndFound);
+    while (is_taken(name)) name += '+';  // by a file
+    lost.node = fs::NodeId(container.next_node++);
+    Node directory;
+    directory.record.mode = S_IFDIR | 0700;
+    directory.record.parent = fs::kRootNode.value;
+    directory.record.atime_ns = directory.record.mtime_ns = directory.record.ctime_ns = directory.record.btime_ns =
+        clock_.realtime_ns();
+    directory.names = 1;
+    directory.named_in = fs::kRootNode.value;
+    directory.reached = true;
+    directory.changed = true;
+    nodes_[lost] = directory;
+    ++container.nodes;
+    hang(root, lost, name, S_IFDIR);
     lost_found_[id.container] = lost;
   }
   node.names = 1;
@@ -130,7 +122,9 @@ void Checker::judge_counts() {
   std::vector<NodeKey> nameless;
   for (auto& [id, node] : nodes_) {
     const bool destroying = containers_[id.container].record.destroying;
-    if (node.names == 0 && id.node != fs::kRootNode && !node.orphan && !destroying) nameless.push_back(id);
+    // An orphan is meant to go only when its link count says so too.
+    const bool dying = node.orphan && node.record.links == 0;
+    if (node.names == 0 && id.node != fs::kRootNode && !dying && !destroying) nameless.push_back(id);
   }
   for (const NodeKey& id : nameless) {
     found(fmt::format("{}: node {}", containers_[id.container].record.name, id.node.value),
@@ -158,13 +152,17 @@ void Checker::judge_counts() {
     }
     expect(record.blocks, node.blocks, "the number of blocks");
     if (record.segments_end < node.segments_end) expect(record.segments_end, node.segments_end, "the mapping's end");
+    const std::uint64_t stored_bytes = node.stored_end * format::kBlockBytes;
+    if (!node.orphan && stored_bytes >= record.size_bytes + format::kBlockBytes) {
+      expect(record.size_bytes, stored_bytes, "the size");
+    }
     if (node.has_xattrs && (record.flags & InodeRecord::kHasXattrs) == 0) {
       expect(record.flags, record.flags | InodeRecord::kHasXattrs, "the flags");
     }
     if (S_ISLNK(record.mode) && !node.has_target) {
-      found(place(id), "the link has no target: it becomes an empty file", true);
-      record.mode = S_IFREG | 0600;
-      record.size_bytes = 0;
+      found(place(id), fmt::format("the link has no target: it gets '{}'", kTargetLost), true);
+      fixes_.Put(format::node_key(KeyKind::kSymlink, id), rocksdb::Slice(kTargetLost.data(), kTargetLost.size()));
+      record.size_bytes = kTargetLost.size();
       node.changed = true;
     }
     if (node.changed) fixes_.Put(format::node_key(KeyKind::kInode, id), format::encode(record));
@@ -175,10 +173,11 @@ void Checker::judge_containers() {
   for (auto& [id, container] : containers_) {
     format::ContainerRecord& record = container.record;
     if (record.destroying) continue;
-    bool changed = false;
+    bool changed = container.rebuilt;
     const auto expect = [&, &container = container](std::uint64_t& field, std::uint64_t value, std::string_view what) {
       if (field == value) return;
-      found(container.record.name, fmt::format("{} is {} and should be {}", what, field, value), true);
+      if (!container.rebuilt)
+        found(container.record.name, fmt::format("{} is {} and should be {}", what, field, value), true);
       field = value;
       changed = true;
     };
@@ -191,6 +190,14 @@ void Checker::judge_containers() {
 }
 
 Status Checker::judge_space() {
+  ROSS_STATUS(each(KeyKind::kSpace, [&](std::string_view key, std::string_view) {
+    format::Reader in(key.substr(1));
+    const auto device = in.big<std::uint8_t>();
+    const auto chunk = in.big<std::uint32_t>();
+    const bool good = in.done() && device < claimed_.size() &&
+                      std::uint64_t{chunk} * format::kSpaceChunkBlocks < claimed_[device].size();
+    if (!good) drop_record(key, "space map", "a part of the map belongs to no device");
+  }));
   // What a container that is being destroyed still holds is claimed by its mappings like any other.
   for (std::uint32_t device = 0; device < claimed_.size(); ++device) {
     const std::vector<bool>& claimed = claimed_[device];
