@@ -35,7 +35,7 @@ Core::Core(Parts parts)
       disks(std::move(parts.disks)),
       space(blocks_of(disks)),
       append_log(space),
-      nodes(*store, node_share(options)),
+      nodes(*store, space, node_share(options)),
       names(name_entries(options)),
       mapped(std::all_of(disks.begin(), disks.end(), [](const auto& disk) { return disk->mapped() != nullptr; })),
       bounce({.buffer_bytes = kBounceBytes, .buffers_max = kBounceBuffersMax}),

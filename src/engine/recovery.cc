@@ -4,6 +4,7 @@
 
 #include <vector>
 
+#include "base/log.h"
 #include "engine/container.h"
 
 namespace ross::engine {
@@ -59,7 +60,7 @@ Status Recovery::load_space() {
   // Blocks set apart by fsck are in the map like any other, so they need no loading of their own.
   std::uint64_t reserved = 0;
   for (const auto& [id, container] : core_.containers) reserved += container.record.reserved_blocks;
-  return core_.space.reserve(reserved);
+  return core_.space.reserve(reserved).ok() ? Status() : damaged("count of reserved blocks");
 }
 
 Status Recovery::run() {
@@ -145,7 +146,13 @@ Status Recovery::finish_orphans() {
   }));
   auto loop = runtime::Loop::create({.clock = core_.options.clock});
   if (!loop) return std::move(loop).error();
-  for (const format::NodeKey& key : orphans) ROSS_STATUS((*loop)->block_on(finish_orphan(core_, key)));
+  for (const format::NodeKey& key : orphans) {
+    const Status status = (*loop)->block_on(finish_orphan(core_, key));
+    // One damaged node is no reason to lose the pool: it stays as it is until fsck.
+    if (!status.ok()) log().error("node {} of container {}: {}", key.node.value, key.container.value, status.message());
+    const Lock lock(core_.mutex);
+    ROSS_STATUS(core_.failure());
+  }
   std::vector<format::ContainerId> destroying;
   for (const auto& [id, container] : core_.containers) {
     if (container.record.destroying) destroying.push_back(id);
@@ -164,13 +171,14 @@ runtime::Task<Status> Recovery::destroy_content(Core& core, format::ContainerId 
        {KeyKind::kSegment, KeyKind::kEntry, KeyKind::kXattr, KeyKind::kSymlink, KeyKind::kOrphan, KeyKind::kInode}) {
     std::string prefix = format::key_of(kind);
     format::append_big(prefix, id.value);
+    std::string from;  // behind what is erased, so that no slice wades through the traces of the ones before
     for (std::size_t found = kKeysPerSlice; found == kKeysPerSlice;) {
       if (!core.admits()) {
         if (Status status = co_await core.admit(lock); !status.ok()) co_return status;
       }
       std::vector<std::string> keys;
       Status bad;
-      const Status scanned = core.store->scan(prefix, {}, [&](std::string_view key, std::string_view value) {
+      const Status scanned = core.store->scan(prefix, from, [&](std::string_view key, std::string_view value) {
         keys.emplace_back(key);
         if (kind == KeyKind::kSegment) {
           auto blocks = format::decode_segment(value);
@@ -179,8 +187,8 @@ runtime::Task<Status> Recovery::destroy_content(Core& core, format::ContainerId 
             return false;
           }
           for (const format::BlockRef& ref : *blocks) {
-            if (format::is_stored(ref.address)) core.append_log.drop(ref.address);
-            if (ref.address == format::kReserved) {
+            if (core.space.is_referenced(ref.address)) core.append_log.drop(ref.address);
+            if (ref.address == format::kReserved && state.record.reserved_blocks > 0) {
               core.space.unreserve(1);
               --state.record.reserved_blocks;
             }
@@ -191,6 +199,7 @@ runtime::Task<Status> Recovery::destroy_content(Core& core, format::ContainerId 
       if (!scanned.ok()) co_return scanned;
       if (!bad.ok()) co_return bad;
       found = keys.size();
+      if (found > 0) from = keys.back() + '\0';
       for (std::string& key : keys) core.store->erase(std::move(key));
       state.dirty = true;
       lock.unlock();

@@ -24,9 +24,11 @@ void Container::map_block(Inode& node, std::uint64_t block, BlockRef ref) {
   if (format::is_stored(old.address)) {
     core_.append_log.drop(old.address);
   } else if (old.address == format::kReserved) {
-    core_.space.unreserve(1);
-    --state_.record.reserved_blocks;
-    state_.dirty = true;
+    if (state_.record.reserved_blocks > 0) {  // a damaged store may hold fewer than its mappings say
+      core_.space.unreserve(1);
+      --state_.record.reserved_blocks;
+      state_.dirty = true;
+    }
   }
   if (ref.address == format::kReserved) {
     ++state_.record.reserved_blocks;

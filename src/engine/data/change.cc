@@ -66,7 +66,8 @@ runtime::Task<Status> Container::change(Lock& lock, Inode& node, Change& change)
         continue;
       }
       status = place_small(node, change);
-      if (!status.ok() && status.error() != ENOSPC) co_return status;
+      // Full, or too scattered for the log's chunks: then the change goes where its own blocks are.
+      if (!status.ok() && status.error() != ENOSPC && status.error() != EAGAIN) co_return status;
     }
     if (!status.ok()) {
       status = co_await place_direct(lock, node, change);

@@ -41,9 +41,10 @@ fs::AsyncStatus Container::close(fs::FileId file) {
   free_files_.push_back(static_cast<std::uint32_t>(file.value));
   core_.nodes.closed(node);
   if (!unwanted(node)) return fs::AsyncStatus::ready(Status());
-  // A coroutine of its own, so that the common close costs no frame.
+  // A coroutine of its own, so that the common close costs no frame. Without the mutex the node may go.
+  const fs::NodeId last = node.key.node;
   lock.unlock();
-  return reclaim_closed(node.key.node);
+  return reclaim_closed(last);
 }
 
 fs::AsyncStatus Container::reclaim_closed(fs::NodeId node) {

@@ -79,6 +79,11 @@ Result<Segment*> NodeTable::segment(Inode& inode, std::uint32_t index) {
   std::vector<BlockRef> blocks;
   if (stored) {
     ROSS_TRY(blocks, format::decode_segment(*stored));
+    for (const BlockRef& ref : blocks) {
+      if (format::is_stored(ref.address) && !space_.is_referenced(ref.address)) {
+        return fail(EIO, "a mapping names a block that is not in use: run ross fsck on the pool");
+      }
+    }
   }
   Segment* const segment = add_segment(inode, index, std::move(blocks));
   segment_lru_.push_newest(*segment);

@@ -20,6 +20,7 @@
 #include "engine/meta/lru_list.h"
 #include "engine/meta/meta_store.h"
 #include "engine/names/lock_table.h"
+#include "engine/space/space.h"
 #include "runtime/sync.h"
 
 namespace ross::engine {
@@ -69,7 +70,9 @@ struct Inode {
 
 class NodeTable {
  public:
-  NodeTable(MetaStore& store, std::uint64_t cache_bytes) : store_(store), cache_bytes_(cache_bytes) {}
+  // Mappings that the store yields are checked against space: they may name referenced blocks only.
+  NodeTable(MetaStore& store, const Space& space, std::uint64_t cache_bytes)
+      : store_(store), space_(space), cache_bytes_(cache_bytes) {}
 
   // ESTALE when there is no such node.
   Result<Inode*> find(format::NodeKey key);
@@ -115,6 +118,7 @@ class NodeTable {
   Segment* add_segment(Inode& inode, std::uint32_t index, std::vector<format::BlockRef> blocks);
 
   MetaStore& store_;
+  const Space& space_;
   const std::uint64_t cache_bytes_;
   absl::flat_hash_map<format::NodeKey, std::unique_ptr<Inode>> inodes_;
   LruList<Inode> inode_lru_;

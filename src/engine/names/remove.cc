@@ -5,6 +5,7 @@
 // the last slice.
 #include <sys/stat.h>
 
+#include "base/log.h"
 #include "engine/container.h"
 #include "engine/names/permission.h"
 
@@ -56,7 +57,12 @@ Result<Inode*> Container::drop_link(Inode& node) {
     set_orphan(node, true);
     return nullptr;
   }
-  return delete_node(node);
+  auto rest = delete_node(node);
+  if (rest) return rest;
+  // The name is gone, so this is no failure of the caller's: what cannot be freed now waits for fsck, or for the next open.
+  log().error("freeing a deleted file failed: {}", rest.error().message());
+  set_orphan(node, true);
+  return nullptr;
 }
 
 // The record of an orphan is removed with the node itself.

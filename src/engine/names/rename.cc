@@ -16,7 +16,8 @@ fs::AsyncStatus Container::rename(const fs::Credential& cred, fs::NodeId parent,
   // Whether moving node under directory would put it below itself.
   const auto is_inside = [this](const Inode& directory, const Inode& node) -> Result<bool> {
     const Inode* at = &directory;
-    while (at != &node) {
+    for (std::uint64_t steps = 0; at != &node; ++steps) {
+      if (steps > state_.record.used_nodes) return fail(EIO, "directories hang in a ring: run ross fsck on the pool");
       if (at->key.node == fs::kRootNode) return false;
       ROSS_TRY(at, find(fs::NodeId(at->record.parent)));
     }
