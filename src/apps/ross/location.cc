@@ -31,7 +31,10 @@ Result<std::size_t> pool_length(const std::string& path) {
     const std::string directory = path.substr(0, end);
     const Result<bool> pool = is_pool(directory);
     if (!pool.has_value()) {
-      unseen = Status(pool.error().error(), fmt::format("cannot look into {}: {}", directory, pool.error().message()));
+      const int error = pool.error().error();
+      const std::string what =
+          error == EACCES ? "permission denied: run as its owner, or as root" : pool.error().message();
+      unseen = Status(error, fmt::format("cannot look into {}: {}", directory, what));
     } else if (*pool) {
       return end;
     }
