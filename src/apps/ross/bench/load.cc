@@ -70,8 +70,10 @@ fs::AsyncStatus data_lane(Job& job) {
   const memory::Memory memory(span);
   for (std::uint64_t offset = 0; !job.over() && job.next(offset);) {
     const std::int64_t began_ns = system_clock().monotonic_ns();
-    const auto moved = writes(job.options.kind) ? co_await job.fs.write(job.file, offset, memory)
-                                                : co_await job.fs.read(job.file, offset, memory);
+    // Made first and awaited in one place: an await inside a conditional expression is miscompiled by GCC 12.
+    auto call =
+        writes(job.options.kind) ? job.fs.write(job.file, offset, memory) : job.fs.read(job.file, offset, memory);
+    const Result<std::uint64_t> moved = co_await call;
     if (!moved.has_value()) co_return moved.error();
     if (*moved == 0) co_return Status(ENODATA, "the file to read is empty: run 'write' before it");
     job.latency.add(static_cast<std::uint64_t>(system_clock().monotonic_ns() - began_ns));
