@@ -76,6 +76,33 @@ fs::AsyncStatus Container::fallocate(fs::FileId file, fs::Fallocate kind, std::u
   // More than is free can never be reserved; better said before the first slice.
   const std::uint64_t blocks = size_bytes / kBlockBytes;
   if (status.ok() && reserves && blocks > node.record.blocks + core_.space.free_blocks()) status = Status(ENOSPC);
+  // What is zeroed is to stay reserved, and what it occupied is free only after a commit: so the space is held before
+  // anything changes. A range of more than a slice can still fail between slices.
+  std::uint64_t held = 0;
+  if (status.ok() && punches && reserves) {
+    const auto hold = [&]() -> Status {
+      const std::uint64_t first = offset_bytes / kBlockBytes;
+      const std::uint64_t past = std::min((end + kBlockBytes - 1) / kBlockBytes, first + kReserveBlocksPerSlice);
+      std::uint64_t count = 0;
+      for (std::uint64_t block = first; block < past; ++block) {
+        auto ref = block_at(node, block);
+        if (!ref) return std::move(ref).error();
+        if (ref->address != format::kReserved) ++count;
+      }
+      Status reserved = core_.space.reserve(count);
+      if (reserved.ok()) held = count;
+      return reserved;
+    };
+    status = hold();
+    if (status.error() == ENOSPC) {
+      auto freed = co_await core_.free_by_commit(lock);
+      if (!freed) {
+        status = std::move(freed).error();
+      } else if (*freed) {
+        status = hold();
+      }
+    }
+  }
   for (std::uint64_t at = offset_bytes; status.ok() && punches && at < end;) {
     Change punch;
     punch.kind = Change::Kind::kPunch;
@@ -85,6 +112,7 @@ fs::AsyncStatus Container::fallocate(fs::FileId file, fs::Fallocate kind, std::u
     at = punch.end;
     status = co_await change(lock, node, punch);
   }
+  if (held > 0) core_.space.unreserve(held);
   if (status.ok() && reserves) {
     status = co_await reserve_range(lock, node, offset_bytes / kBlockBytes, (end + kBlockBytes - 1) / kBlockBytes);
   }

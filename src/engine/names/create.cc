@@ -33,7 +33,9 @@ Result<Inode*> Container::make_node(const fs::Credential& cred, const Inode& dir
     if (S_ISDIR(mode)) record.mode |= S_ISGID;
   }
   // Only members make a set-group-id file for a group.
-  if (S_ISREG(mode) && cred.uid != 0 && !cred.in_group(record.gid)) record.mode &= ~static_cast<std::uint32_t>(S_ISGID);
+  const bool runs_as_group = (mode & S_ISGID) != 0 && (mode & S_IXGRP) != 0;
+  if (S_ISREG(mode) && runs_as_group && cred.uid != 0 && !cred.in_group(record.gid))
+    record.mode &= ~static_cast<std::uint32_t>(S_ISGID);
   record.atime_ns = record.mtime_ns = record.ctime_ns = record.btime_ns = core_.now_ns();
   if (S_ISDIR(mode)) record.parent = directory.key.node.value;
   ++container.used_nodes;
