@@ -120,8 +120,7 @@ std::string Run::history(const std::vector<Step>& steps) {
       candidates_.push_back(after);
     }
     if (!trouble.empty()) return fmt::format("after the error of step {}, {}: {}", i, outcome.what, trouble);
-    constexpr int kErrorsMax = 3;  // a pool that failed for good answers every change like this
-    if (++errors == kErrorsMax || !begin(*now).empty()) return {};
+    if (++errors == fault_.errors_max || !begin(*now).empty()) return {};
   }
   return {};
 }

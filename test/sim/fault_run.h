@@ -31,6 +31,8 @@ struct Fault {
   bool late = false;
   // What was stored is damaged for good: errors remain after the pool is opened again.
   bool lasting = false;
+  // A pool that failed for good answers every change with an error; after so many the history is over.
+  int errors_max = 3;
 };
 
 // Empty when all is well, else what is wrong in one sentence.

@@ -174,5 +174,19 @@ TEST_F(FaultSweep, TheStoresDiskFillsUp) {
   EXPECT_GT(told_, 0U);
 }
 
+// No fault at all, but a pool so small that the history does not fit: ENOSPC is an answer like any other.
+TEST_F(FaultSweep, ThePoolFillsUp) {
+  auto small = PoolImage::make(1, 16 * kMiB, 15 * kMiB + 800 * kKiB);
+  ASSERT_TRUE(small.has_value()) << small.error().message();
+  const Fault none{"the pool is small", [](World&) {}, false, false, 1000};
+  FaultCounts counts;
+  for (std::uint64_t seed = 1; seed <= 150; ++seed) {
+    watchdog_.begin("a small pool, seed " + std::to_string(seed));
+    const std::vector<Step> steps = draw_history(seed, {.steps_min = 150, .steps_max = 150});
+    ASSERT_EQ(fault_run(**small, steps, none, counts), "") << "seed " << seed;
+  }
+  EXPECT_GT(counts.errors, counts.runs / 2) << "the pool hardly ever was full";
+}
+
 }  // namespace
 }  // namespace ross::sim

@@ -37,9 +37,23 @@ Result<std::vector<PoolImage::Piece>> read_pieces(const std::filesystem::path& p
   return pieces;
 }
 
+Status fill(engine::Pool& pool, std::uint64_t size_bytes) {
+  ROSS_STATUS(pool.create_container("filler", {}));
+  auto fs = pool.open_container("filler");
+  if (!fs) return fs.error();
+  auto loop = runtime::Loop::create();
+  if (!loop) return loop.error();
+  const fs::Credential root;
+  const auto file = (*loop)->block_on((*fs)->create(root, fs::kRootNode, "filler", 0644, {.write = true}));
+  if (!file) return file.error();
+  ROSS_STATUS((*loop)->block_on((*fs)->fallocate(file->file, fs::Fallocate::kAllocate, 0, size_bytes)));
+  return (*loop)->block_on((*fs)->close(file->file));
+}
+
 }  // namespace
 
-Result<std::unique_ptr<PoolImage>> PoolImage::make(std::size_t devices, std::uint64_t device_bytes) {
+Result<std::unique_ptr<PoolImage>> PoolImage::make(std::size_t devices, std::uint64_t device_bytes,
+                                                   std::uint64_t filler_bytes) {
   std::string pattern = (std::filesystem::temp_directory_path() / "ross-sim-XXXXXX").string();
   if (::mkdtemp(pattern.data()) == nullptr) return fail(errno, "cannot make a temporary directory");
   std::unique_ptr<PoolImage> image(new PoolImage());
@@ -55,6 +69,7 @@ Result<std::unique_ptr<PoolImage>> PoolImage::make(std::size_t devices, std::uin
   {
     ROSS_TRY(auto pool, engine::Pool::open(directory, {}));
     ROSS_OK(pool->create_container(kContainer, {}));
+    if (filler_bytes > 0) ROSS_OK(fill(*pool, filler_bytes));
     for (const engine::DeviceInfo& made : pool->info().devices) {
       const std::filesystem::path path(made.path);
       device_paths.push_back(path.is_absolute() ? path : directory / path);

@@ -38,7 +38,9 @@ inline constexpr std::string_view kContainer = "data";
 // read from there.
 class PoolImage {
  public:
-  static Result<std::unique_ptr<PoolImage>> make(std::size_t devices, std::uint64_t device_bytes);
+  // filler_bytes of it are taken by another container.
+  static Result<std::unique_ptr<PoolImage>> make(std::size_t devices, std::uint64_t device_bytes,
+                                                 std::uint64_t filler_bytes = 0);
   ~PoolImage();
   PoolImage(const PoolImage&) = delete;
   PoolImage& operator=(const PoolImage&) = delete;
