@@ -73,7 +73,7 @@ fs::AsyncStatus ModelFileSystem::publish(const Credential& cred, fs::FileId file
     ROSS_TRY(const OpenFile* open, file_at(file));
     ROSS_TRY(Node * directory, directory_at(cred, parent, name));
     Node* const node = state_.edit(open->node);
-    if (node->attr.links != 0) return fail(EINVAL);
+    if (node->attr.links != 0 || !S_ISREG(node->attr.mode)) return fail(EINVAL);
     const NodeId target = entry_of(*directory, name);
     ROSS_OK(may_add(cred, *directory));
     if (target.value != 0) ROSS_OK(may_replace(cred, *directory, *node, *state_.find(target)));

@@ -161,6 +161,7 @@ fs::AsyncStatus Container::publish(const fs::Credential& cred, fs::FileId file, 
     Inode& node = *open->inode;
     ROSS_TRY(const NamePlace place, find_place(cred, parent, name));
     if (node.record.links != 0) return fail(EINVAL, "the file has a name already: use link or rename");
+    if (!node.is_regular()) return fail(EINVAL);  // a directory that was removed while open stays removed
     Inode& directory = *place.directory;
     ROSS_OK(may(cred, directory.record, W_OK));
     if (directory.record.links == 0) return fail(ENOENT);
