@@ -217,6 +217,11 @@ Result<std::unique_ptr<Core>> open_core(const stdfs::path& directory, const Pool
     }
     parts.disks.push_back(std::move(disk));
   }
+  std::error_code error;
+  if (!simulated(options) && !stdfs::exists(meta_path(directory), error)) {
+    return fail(EIO, fmt::format("{}: the metadata store is missing: restore it from a copy of the pool",
+                                 meta_path(directory).string()));
+  }
   ROSS_TRY(parts.store, MetaStore::open(meta_path(directory).string(), {.env = options.env,
                                                                         .cache_bytes = options.cache_bytes / 4,
                                                                         .write_buffer_bytes = options.cache_bytes / 4,
@@ -239,9 +244,13 @@ Status format_store(const stdfs::path& directory, const PoolOptions& options, co
 
 Status Pool::create(const stdfs::path& directory, const PoolSpec& spec) {
   std::error_code error;
-  if (stdfs::exists(directory / format::kSuperblockFile)) {
+  if (stdfs::exists(directory / format::kSuperblockFile, error)) {
     return Status(EEXIST,
                   fmt::format("{}: is a pool already: destroy it first, or choose another place", directory.string()));
+  }
+  if (stdfs::exists(meta_path(directory), error)) {
+    return Status(EEXIST, fmt::format("{}: is there already: remove it, or choose another place for the pool",
+                                      meta_path(directory).string()));
   }
   const bool made_directory = stdfs::create_directories(directory, error);
   if (error) {
@@ -249,7 +258,10 @@ Status Pool::create(const stdfs::path& directory, const PoolSpec& spec) {
                   fmt::format("{}: making the directory failed: {}", directory.string(), error.message()));
   }
   auto lock = PoolLock::take(directory);
-  if (!lock) return std::move(lock).error();
+  if (!lock) {
+    if (made_directory) stdfs::remove(directory, error);
+    return std::move(lock).error();
+  }
   format::Superblock superblock;
   superblock.uuid = make_uuid();
   superblock.created_ns = system_clock().realtime_ns();
@@ -257,7 +269,6 @@ Status Pool::create(const stdfs::path& directory, const PoolSpec& spec) {
   Status status;
   if (devices) {
     superblock.devices = *std::move(devices);
-    stdfs::remove_all(meta_path(directory), error);  // of a creation that was cut short
     status = format_store(directory, PoolOptions{}, superblock.uuid);
     // Last of all: with the superblock the pool exists.
     if (status.ok()) status = write_superblock(directory, superblock);
@@ -266,7 +277,7 @@ Status Pool::create(const stdfs::path& directory, const PoolSpec& spec) {
   }
   if (status.ok()) return status;
   for (const auto& device : superblock.devices) {
-    if (device.owned) stdfs::remove(device_path(directory, device), error);
+    [[maybe_unused]] const Status told_already = release_device(directory, device, superblock.uuid);
   }
   stdfs::remove_all(meta_path(directory), error);
   stdfs::remove(directory / "lock", error);
@@ -291,7 +302,9 @@ Result<std::unique_ptr<Pool>> Pool::open(const stdfs::path& directory, const Poo
   Recovery recovery(*core);
   ROSS_OK(recovery.load());
   if (!simulated(options) && core->pool_record.uuid != superblock.uuid) {
-    return fail(EINVAL, fmt::format("{}: the metadata store belongs to another pool", directory.string()));
+    return fail(EINVAL,
+                fmt::format("{}: the metadata store belongs to another pool: restore the pool's own from a copy",
+                            directory.string()));
   }
   ROSS_OK(recovery.run());
   if (options.commit_interval_ns > 0) core->start_background();
@@ -311,7 +324,8 @@ Status Pool::destroy(const stdfs::path& directory) {
                   fmt::format("{}: removing the superblock failed: {}", directory.string(), error.message()));
   }
   for (std::size_t i = 0; i < superblock->devices.size(); ++i) {
-    if (Status status = release_device(directory, superblock->devices[i]); !status.ok()) return status;
+    if (Status status = release_device(directory, superblock->devices[i], superblock->uuid); !status.ok())
+      return status;
   }
   stdfs::remove_all(meta_path(directory), error);
   stdfs::remove(directory / "lock", error);

@@ -42,7 +42,11 @@ class File {
 };
 
 std::unexpected<Status> system_error(const fs::path& path, std::string_view doing, int error) {
-  return fail(error, fmt::format("{}: {} failed: {}", path.string(), doing, Status(error).message()));
+  const char* const hint = error == EACCES || error == EPERM ? ": use the pool as its owner, or be given permission"
+                           : error == ENOSPC                 ? ": make room on that file system"
+                           : error == EROFS                  ? ": mount it for writing"
+                                                             : "";
+  return fail(error, fmt::format("{}: {} failed: {}{}", path.string(), doing, Status(error).message(), hint));
 }
 
 Result<std::string> read_some(const fs::path& path, std::size_t size_bytes) {
@@ -109,11 +113,14 @@ Result<format::SuperblockDevice> make_device(const fs::path& directory, const De
     device.path = spec.kind == DeviceKind::kFile ? fmt::format("data{}", index)
                                                  : fmt::format("/dev/shm/ross-{}-{}", format::uuid_text(uuid), index);
   } else if (!fs::path(device.path).is_absolute()) {
-    device.path = fs::absolute(device.path).string();
+    std::error_code failed;
+    device.path = fs::absolute(device.path, failed).string();
+    if (failed) return fail(failed.value(), fmt::format("{}: the path does not resolve", spec.path));
   }
   if (device.path.size() > format::kDevicePathBytesMax) return fail(ENAMETOOLONG, "a device's path is too long");
   const fs::path path = device_path(directory, device);
-  const bool exists = fs::exists(path);
+  std::error_code error;
+  const bool exists = fs::exists(path, error);
   if (!exists && spec.kind == DeviceKind::kBlock) return fail(ENOENT, fmt::format("{}: no such device", path.string()));
   if (exists && spec.path.empty()) return fail(EEXIST, fmt::format("{}: is there already: remove it", path.string()));
   if (exists) {
@@ -147,9 +154,9 @@ Result<format::SuperblockDevice> make_device(const fs::path& directory, const De
                                    path.string(), kDeviceBytesMin / kMiB, size)));
   }
   if (!exists) {
-    if (const int error = ::posix_fallocate(file.fd(), 0, static_cast<off_t>(size)); error != 0) {
-      return remove_made(Status(
-          error, fmt::format("{}: reserving {} MiB failed: {}", path.string(), size / kMiB, Status(error).message())));
+    if (const int full = ::posix_fallocate(file.fd(), 0, static_cast<off_t>(size)); full != 0) {
+      return remove_made(Status(full, fmt::format("{}: reserving {} MiB failed: {}: give the device a smaller size",
+                                                  path.string(), size / kMiB, Status(full).message())));
     }
   }
   if (prewrites) {
@@ -192,7 +199,8 @@ PoolLock::~PoolLock() {
 
 Result<format::Superblock> read_superblock(const fs::path& directory) {
   const fs::path path = directory / format::kSuperblockFile;
-  if (!fs::exists(directory)) {
+  std::error_code error;
+  if (!fs::exists(directory, error) && !error) {
     return fail(ENOENT, fmt::format("{}: no such pool: make one with ross pool create", directory.string()));
   }
   auto bytes = read_some(path, format::kSuperblockBytes);
@@ -234,7 +242,7 @@ Result<std::vector<format::SuperblockDevice>> make_devices(const fs::path& direc
     auto device = make_device(directory, spec.devices[index], index, uuid, spec.prewrite);
     if (!device) {
       for (const auto& earlier : made) {
-        if (earlier.owned) ::unlink(device_path(directory, earlier).c_str());
+        [[maybe_unused]] const Status told_by_the_failure = release_device(directory, earlier, uuid);
       }
       return fail(std::move(device).error());
     }
@@ -247,7 +255,8 @@ Result<std::unique_ptr<disk::Disk>> open_device(const fs::path& directory, const
                                                 std::size_t index) {
   const format::SuperblockDevice& device = superblock.devices[index];
   const fs::path path = device_path(directory, device);
-  if (!fs::exists(path)) {
+  std::error_code error;
+  if (!fs::exists(path, error)) {
     const char* const hint = device.kind == DeviceKind::kRam
                                  ? "memory devices do not outlive a reboot: destroy the pool and make it anew"
                                  : "bring the device back";
@@ -275,9 +284,17 @@ Result<std::unique_ptr<disk::Disk>> open_device(const fs::path& directory, const
   return disk;
 }
 
-Status release_device(const fs::path& directory, const format::SuperblockDevice& device) {
+Status release_device(const fs::path& directory, const format::SuperblockDevice& device, const format::Uuid& uuid) {
   const fs::path path = device_path(directory, device);
-  if (!fs::exists(path)) return {};
+  std::error_code error;
+  if (!fs::exists(path, error)) return {};
+  auto start = read_some(path, format::kBlockBytes);
+  if (!start) return std::move(start).error();
+  const auto header = format::decode_device_header(*start);
+  const bool ours = header && header->uuid == uuid;
+  // A damaged file in the pool's own directory is still the pool's.
+  const bool own_name = device.owned && fs::path(device.path).is_relative();
+  if (!ours && (header || !own_name)) return {};
   if (device.owned) {
     return ::unlink(path.c_str()) == 0 ? Status() : system_error(path, "removing", errno).error();
   }

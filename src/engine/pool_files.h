@@ -40,8 +40,10 @@ Result<std::vector<format::SuperblockDevice>> make_devices(const std::filesystem
 // Opens a device and checks that it is the one the superblock means.
 Result<std::unique_ptr<disk::Disk>> open_device(const std::filesystem::path& directory,
                                                 const format::Superblock& superblock, std::size_t index);
-// Removes a device that create made; wipes the header of one that was there before.
-Status release_device(const std::filesystem::path& directory, const format::SuperblockDevice& device);
+// Removes a device that create made; wipes the header of one that was there before. What is not (any more) a device of the
+// pool `uuid` is left alone.
+Status release_device(const std::filesystem::path& directory, const format::SuperblockDevice& device,
+                      const format::Uuid& uuid);
 std::filesystem::path meta_path(const std::filesystem::path& directory);
 
 }  // namespace ross::engine

@@ -52,7 +52,8 @@ Status from_rocksdb(const rocksdb::Status& status, std::string_view doing) {
   int error = EIO;
   if (status.IsNoSpace()) error = ENOSPC;
   if (status.IsNotFound()) error = ENOENT;
-  return Status(error, fmt::format("the metadata store failed while {}: {}", doing, status.ToString()));
+  const char* const hint = status.IsCorruption() ? ": run ross fsck on the pool" : "";
+  return Status(error, fmt::format("the metadata store failed while {}: {}{}", doing, status.ToString(), hint));
 }
 
 Result<std::unique_ptr<MetaStore>> MetaStore::open(const std::string& path, const Options& options) {
