@@ -35,8 +35,6 @@ def disk_text(directory):
         parts.append(model)
     if sectors := first_line(f"/sys/class/block/{block}/size"):
         parts.append(f"{int(sectors) * 512 / (1 << 30):.0f} GiB")
-    if rotates := first_line(f"/sys/class/block/{block}/queue/rotational"):
-        parts.append("rotating" if rotates == "1" else "not rotating")
     return ", ".join(parts)
 
 

@@ -12,7 +12,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILT = ROOT / "build" / "release"
 ROSS = BUILT / "src" / "apps" / "ross" / "ross"
 BUILD_FIO = ROOT / "test" / "system" / "build_fio_dfs.sh"
-TARGETS = ["ross", "memcpy_cold", "metadata_rate", "pool_fill"]
+TARGETS = ["ross", "ross_libdaos", "memcpy_cold", "metadata_rate", "pool_fill"]
 
 BUILD_SECONDS_MAX = 1500
 RUN_SECONDS_MAX = 1800
