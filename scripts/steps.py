@@ -61,6 +61,10 @@ class Progress:
             print(text, flush=True)
 
 
+# Paths below the checkout count as relative, so that one checkout's build helps the next.
+CCACHE = {"CCACHE_BASEDIR": str(ROOT), "CCACHE_NOHASHDIR": "1"}
+
+
 def run(log_path, command, seconds_max, environment=None, on_line=None, lend_to=None):
     """Runs command in the project's root, its output in log_path; returns its exit status, 124 when it was too slow.
 
@@ -69,7 +73,7 @@ def run(log_path, command, seconds_max, environment=None, on_line=None, lend_to=
     process = subprocess.Popen(
         command,
         cwd=ROOT,
-        env={**os.environ, **(environment or {})},
+        env={**CCACHE, **os.environ, **(environment or {})},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=sys.stderr if lent else subprocess.STDOUT,

@@ -130,7 +130,7 @@ class Container final : public fs::FileSystem {
   Status prepare(Inode& node, Change& change);
   Status place_small(Inode& node, Change& change);
   runtime::Task<Status> place_direct(Lock& lock, Inode& node, Change& change);
-  int copy_to_devices(Change& change);                  // mutex not held
+  void copy_to_devices(Change& change);                 // mutex not held
   runtime::Task<int> write_to_devices(Change& change);  // mutex not held
   [[nodiscard]] bool still_right(Inode& node, const Change& change);
   [[nodiscard]] Status check_quota(std::uint64_t blocks) const;

@@ -71,7 +71,12 @@ runtime::Task<Status> Container::place_direct(Lock& lock, Inode& node, Change& c
     have += extent->blocks;
   }
   lock.unlock();
-  const int error = core_.mapped ? copy_to_devices(change) : co_await write_to_devices(change);
+  int error = 0;
+  if (core_.mapped) {
+    copy_to_devices(change);
+  } else {
+    error = co_await write_to_devices(change);
+  }
   lock.lock();
   if (error < 0) {
     give_back();
@@ -81,7 +86,7 @@ runtime::Task<Status> Container::place_direct(Lock& lock, Inode& node, Change& c
   co_return Status();
 }
 
-int Container::copy_to_devices(Change& change) {
+void Container::copy_to_devices(Change& change) {
   for (std::size_t i = 0; i < change.refs.size(); ++i) {
     BlockRef& ref = change.refs[i];
     std::byte* const block =
@@ -89,7 +94,6 @@ int Container::copy_to_devices(Change& change) {
     change.fill(i, block);
     ref.crc = crc32c({block, kBlockBytes});
   }
-  return 0;
 }
 
 // Straight from the caller's memory where it is contiguous and aligned; edges from their merged content; the rest through
