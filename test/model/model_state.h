@@ -23,8 +23,8 @@ struct Entry {
 };
 
 struct Node {
-  fs::Attr attr;         // allocated_bytes is filled in when it is told
-  fs::NodeId parent;     // directories: who holds it
+  fs::Attr attr;      // allocated_bytes is filled in when it is told
+  fs::NodeId parent;  // directories: who holds it
   FileContent content;
   std::string target;
   std::map<std::string, std::string, std::less<>> xattrs;

@@ -209,7 +209,8 @@ bool Space::is_referenced(BlockAddress address) const {
 }
 
 Status Space::reserve(std::uint64_t blocks) {
-  if (blocks > free_ || free_ - blocks < reserved_) return Status(ENOSPC, "the pool is full: delete something or add space");
+  if (blocks > free_ || free_ - blocks < reserved_)
+    return Status(ENOSPC, "the pool is full: delete something or add space");
   reserved_ += blocks;
   return {};
 }
