@@ -53,9 +53,25 @@ inline PoolSpec small_pool() { return {.devices = {{.kind = DeviceKind::kFile, .
 // No background thread: what is durable is what the test synced.
 inline PoolOptions quiet_options() { return {.cache_bytes = 8ULL << 20, .commit_interval_ns = 0}; }
 
-// Copies a pool as it lies on disk now. Of an open, resting pool that is what kill -9 would leave.
+// Copies a pool as it lies on disk now. Of an open, resting pool that is what kill -9 would leave. RocksDB tidies up by itself soon
+// after it opens, so a copy during which files came or went is made again.
 inline void copy_pool(const std::filesystem::path& from, const std::filesystem::path& to) {
-  std::filesystem::copy(from, to, std::filesystem::copy_options::recursive);
+  constexpr int kTriesMax = 100;
+  const auto listing = [&from](std::error_code& error) {
+    std::map<std::string, std::uint64_t> files;
+    for (std::filesystem::recursive_directory_iterator at(from, error), end; !error && at != end; at.increment(error)) {
+      if (at->is_regular_file(error)) files[at->path()] = at->file_size(error);
+    }
+    return files;
+  };
+  for (int tries = 0; tries < kTriesMax; ++tries) {
+    std::error_code error;
+    const auto before = listing(error);
+    if (!error) std::filesystem::copy(from, to, std::filesystem::copy_options::recursive, error);
+    if (!error && listing(error) == before && !error) return;
+    std::filesystem::remove_all(to, error);
+  }
+  ADD_FAILURE() << "the pool did not come to rest";
 }
 
 // Every file of a pool with its bytes, save the lock, whose text is the holder's.
