@@ -138,6 +138,7 @@ class Container final : public fs::FileSystem {
 
   // data/resize.cc
   runtime::Task<Status> resize(Lock& lock, Inode& node, std::uint64_t size_bytes);
+  static Status tail_stuck();
   runtime::Task<Status> clean_tail(Lock& lock, Inode& node);
   runtime::Task<Status> reserve_range(Lock& lock, Inode& node, std::uint64_t begin, std::uint64_t end);
 

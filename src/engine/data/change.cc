@@ -50,6 +50,7 @@ runtime::Task<Status> Container::change(Lock& lock, Inode& node, Change& change)
       continue;
     }
     const bool grows = change.kind == Change::Kind::kWrite && change.end > node.record.size_bytes;
+    if (grows && (node.record.flags & format::InodeRecord::kTailStuck) != 0) co_return tail_stuck();
     if (grows && (node.record.flags & format::InodeRecord::kTailDirty) != 0) {
       if (Status status = co_await clean_tail(lock, node); !status.ok()) co_return status;
       continue;

@@ -18,6 +18,10 @@ constexpr std::size_t kSegmentsPerSlice = 256;  // 64 MiB of file, about a milli
 
 }  // namespace
 
+Status Container::tail_stuck() {
+  return Status(EIO, "a truncate of this file could not free what it cut off: run ross fsck --repair on the pool");
+}
+
 runtime::Task<Status> Container::clean_tail(Lock& lock, Inode& node) {
   Change tail;
   tail.kind = Change::Kind::kPunch;
@@ -41,6 +45,7 @@ runtime::Task<Status> Container::resize(Lock& lock, Inode& node, std::uint64_t s
     while (node.reclaiming) co_await core_.reclaim_waiters.wait(lock);
     if (!core_.failure().ok()) co_return core_.failure();
     const bool grows = size_bytes > node.record.size_bytes;
+    if (grows && (node.record.flags & InodeRecord::kTailStuck) != 0) co_return tail_stuck();
     if (!grows || (node.record.flags & InodeRecord::kTailDirty) == 0) break;
     if (Status status = co_await clean_tail(lock, node); !status.ok()) co_return status;
   }
@@ -62,14 +67,20 @@ runtime::Task<Status> Container::resize(Lock& lock, Inode& node, std::uint64_t s
     if (cuts_block) {
       ROSS_TRY(last, block_at(node, size_bytes / kBlockBytes));
     }
+    // What cannot be read is found out before anything changes.
+    const std::uint32_t from = in_border != 0 ? border + 1 : border;
+    ROSS_TRY(const auto slice, core_.nodes.segments_from(node, from, kSegmentsPerSlice));
+    for (const std::uint32_t index : slice) ROSS_OK(core_.nodes.segment(node, index));
     node.record.size_bytes = size_bytes;
     node.record.flags &= ~InodeRecord::kTailDirty;
     if (cuts_block && format::is_stored(last.address)) node.record.flags |= InodeRecord::kTailDirty;
     core_.nodes.mark_dirty(node);
     if (border_segment != nullptr) free_blocks(node, *border_segment, in_border, kSegmentBlocks);
-    const std::uint32_t from = in_border != 0 ? border + 1 : border;
     ROSS_TRY(const bool done, free_segments(node, from, kSegmentsPerSlice));
-    if (done) node.record.segments_end = std::min(node.record.segments_end, from);
+    if (done) {
+      node.record.segments_end = std::min(node.record.segments_end, from);
+      node.record.flags &= ~InodeRecord::kTailStuck;
+    }
     return done;
   };
   bool marked = false;
@@ -89,6 +100,8 @@ runtime::Task<Status> Container::resize(Lock& lock, Inode& node, std::uint64_t s
   }
   if (marked) {
     node.reclaiming = false;
+    // A later slice failed: the file is cut, but it may not grow over what is still mapped behind its end.
+    if (!status.ok()) node.record.flags |= InodeRecord::kTailStuck;
     if (status.ok() && node.record.links > 0) set_orphan(node, false);
     core_.reclaim_waiters.notify_all();
   }

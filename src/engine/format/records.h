@@ -62,6 +62,8 @@ struct InodeRecord {
   static constexpr std::uint32_t kHasXattrs = 1;
   // The last block holds bytes past the end that are not zero: they are cleared before the file grows over them.
   static constexpr std::uint32_t kTailDirty = 2;
+  // A truncate could not free all it cut off (a damaged mapping): the file may not grow.
+  static constexpr std::uint32_t kTailStuck = 4;
 };
 static_assert(sizeof(InodeRecord) == 96, "a million of these are cached");
 
