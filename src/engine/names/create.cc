@@ -12,6 +12,8 @@ using format::KeyKind;
 namespace {
 
 constexpr std::uint32_t kPermissionBits = 07777;
+// Each try that fails means that another caller made and removed the file meanwhile.
+constexpr int kCreateTriesMax = 1000;
 constexpr std::uint32_t kDirectoryBits = 01777;  // mkdir makes no set-id bits; a parent's is inherited
 
 EntryRecord entry_for(const Inode& node) { return {.node = node.key.node, .type = node.record.mode & S_IFMT}; }
@@ -119,19 +121,24 @@ fs::Async<fs::Attr> Container::link(const fs::Credential& cred, fs::NodeId node,
 
 fs::Async<fs::Opened> Container::create(const fs::Credential& cred, fs::NodeId parent, std::string_view name,
                                         std::uint32_t mode, fs::OpenFlags flags) {
-  Lock lock(core_.mutex);
-  core_.nodes.trim();
-  if (!core_.admits()) ROSS_CO_OK(co_await core_.admit(lock));
-  ROSS_CO_TRY(const NamePlace place, find_place(cred, parent, name));
-  if (!place.entry) {
-    ROSS_CO_TRY(Inode* const node, make_child(cred, parent, name, S_IFREG | (mode & kPermissionBits)));
-    co_return fs::Opened{.file = open_node(cred, *node, flags), .attr = attr_of(*node), .created = true};
+  for (int tries = 0; tries < kCreateTriesMax; ++tries) {
+    Lock lock(core_.mutex);
+    core_.nodes.trim();
+    if (!core_.admits()) ROSS_CO_OK(co_await core_.admit(lock));
+    ROSS_CO_TRY(const NamePlace place, find_place(cred, parent, name));
+    if (!place.entry) {
+      ROSS_CO_TRY(Inode* const node, make_child(cred, parent, name, S_IFREG | (mode & kPermissionBits)));
+      co_return fs::Opened{.file = open_node(cred, *node, flags), .attr = attr_of(*node), .created = true};
+    }
+    if (flags.exclusive) co_return fail(EEXIST);
+    if (S_ISDIR(place.entry->type)) co_return fail(EISDIR);
+    const fs::NodeId there = place.entry->node;
+    lock.unlock();
+    auto opened = co_await open(cred, there, flags);
+    if (opened || opened.error().error() != ESTALE) co_return opened;
+    // Unlinked in between: the name is free, or somebody else's file by now.
   }
-  if (flags.exclusive) co_return fail(EEXIST);
-  if (S_ISDIR(place.entry->type)) co_return fail(EISDIR);
-  const fs::NodeId there = place.entry->node;
-  lock.unlock();
-  co_return co_await open(cred, there, flags);
+  co_return fail(ESTALE);
 }
 
 fs::Async<fs::Opened> Container::create_unnamed(const fs::Credential& cred, fs::NodeId parent, std::uint32_t mode) {
