@@ -30,7 +30,7 @@ JOBS = min(os.cpu_count() or 1, 16)
 CONFIGURE_SECONDS_MAX = 120
 BUILD_SECONDS_MAX = 1500
 LINT_SECONDS_MAX = 1500
-TEST_SECONDS_MAX = {"fast": 900, "slow": 1200, "system": 1200}
+TEST_SECONDS_MAX = {"fast": 900, "slow": 2400, "system": 1200}
 
 ALL_STEPS = ["format", "release", "fast", "lint", "asan", "tsan", "slow", "system"]
 DEFAULT_STEPS = [step for step in ALL_STEPS if step not in ("lint", "tsan")]
