@@ -28,6 +28,7 @@ class Pair {
     const Both two = any_node();
     const std::string name = any_name();
     const std::string other = any_name();
+    const std::string xattr = "user." + name;  // outlives the calls that take a view of it
     const auto mode = static_cast<std::uint32_t>(random_.below(8) == 0 ? random_.below(010000) : 0777);
     switch (random_.below(16)) {
       case 0:
@@ -56,11 +57,10 @@ class Pair {
       case 11: {
         const std::string value = pattern(random_(), random_.below(100));
         const auto flags = static_cast<fs::XattrFlags>(random_.below(3));
-        return done("setxattr",
-                    [&](auto& fs, auto at) { return fs.setxattr(cred, at(one), "user." + name, value, flags); });
+        return done("setxattr", [&](auto& fs, auto at) { return fs.setxattr(cred, at(one), xattr, value, flags); });
       }
       case 12:
-        return done("removexattr", [&](auto& fs, auto at) { return fs.removexattr(cred, at(one), "user." + name); });
+        return done("removexattr", [&](auto& fs, auto at) { return fs.removexattr(cred, at(one), xattr); });
       case 13:
         return made("lookup", [&](auto& fs, auto at) { return fs.lookup(cred, at(one), name); });
       default:
