@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <coroutine>
+#include <span>
 #include <utility>
 
 namespace ross::cli::copy {
@@ -45,12 +46,12 @@ struct Join {
   void await_resume() noexcept {}
 };
 
-fs::AsyncStatus strand(Flight& flight, memory::Lease buffer) {
+fs::AsyncStatus pump(Flight& flight, std::span<std::byte> buffer) {
   for (;;) {
     const Extent piece = flight.take();
     if (piece.begin == piece.end) co_return Status();
     if (flight.context.stopped()) co_return Status(ECANCELED);
-    const auto into = buffer.span().first(piece.end - piece.begin);
+    const auto into = buffer.first(piece.end - piece.begin);
     const auto got = co_await flight.from.read(piece.begin, into);
     if (!got.has_value()) co_return got.error();
     if (*got < into.size()) flight.cut = true;
@@ -61,6 +62,13 @@ fs::AsyncStatus strand(Flight& flight, memory::Lease buffer) {
     flight.end = std::max(flight.end, piece.begin + *got);
     flight.context.bytes += *got;
   }
+}
+
+// The buffer goes back before whoever waits for the strand goes on: that one may want it for the next file.
+fs::AsyncStatus strand(Flight& flight, memory::Lease buffer) {
+  Status status = co_await pump(flight, buffer.span());
+  buffer = memory::Lease();
+  co_return status;
 }
 
 // Moves the extents gathered so far.
