@@ -46,11 +46,31 @@ Result<std::unique_ptr<Loop>> Loop::create(Options options) {
 }
 
 Loop::~Loop() {
+  while (!attachments_.empty()) detach(attachments_.back().first);
   ROSS_CHECK(ring_inflight_ == 0, "a loop was destroyed with operations in flight");
   ROSS_CHECK(pollers_.empty(), "a loop was destroyed with pollers");
   if (has_ring_) io_uring_queue_exit(&ring_);
   if (watch_fd_ >= 0) close(watch_fd_);
   if (wakeup_fd_ >= 0) close(wakeup_fd_);
+}
+
+Loop::Attachment* Loop::attachment(const void* key) const {
+  for (const auto& [name, attachment] : attachments_) {
+    if (name == key) return attachment.get();
+  }
+  return nullptr;
+}
+
+void Loop::attach(const void* key, std::unique_ptr<Attachment> attachment) {
+  ROSS_CHECK(this->attachment(key) == nullptr, "two attachments under one key");
+  attachments_.emplace_back(key, std::move(attachment));
+}
+
+void Loop::detach(const void* key) {
+  const auto found = std::find_if(attachments_.begin(), attachments_.end(), [key](auto& a) { return a.first == key; });
+  if (found == attachments_.end()) return;
+  const std::unique_ptr<Attachment> detached = std::move(found->second);
+  attachments_.erase(found);
 }
 
 void Loop::post(Message& message) {

@@ -21,6 +21,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "base/clock.h"
@@ -112,6 +113,17 @@ class Loop {
   Status add(Poller& poller);
   void remove(Poller& poller);
 
+  // Something of this loop's own, kept under a key until it is detached or the loop ends: a connection, say. What is
+  // attached is destroyed while the loop can still be driven.
+  class Attachment {
+   public:
+    virtual ~Attachment() = default;
+  };
+  // Null when there is none.
+  [[nodiscard]] Attachment* attachment(const void* key) const;
+  void attach(const void* key, std::unique_ptr<Attachment> attachment);
+  void detach(const void* key);
+
   // Calls run at monotonic_ns or as soon after as the loop is polled.
   void at(std::int64_t monotonic_ns, std::function<void()> run);
   // co_await loop.sleep_until(t)
@@ -175,6 +187,7 @@ class Loop {
   int armed_fd_ = -1;  // what the ring polls to wake a sleeper
   unsigned ring_inflight_ = 0;
   std::multimap<std::int64_t, std::function<void()>> timers_;
+  std::vector<std::pair<const void*, std::unique_ptr<Attachment>>> attachments_;
   std::vector<Poller*> pollers_;  // null: removed during a pass over them
   bool in_pollers_ = false;
 };

@@ -8,6 +8,7 @@
 #include "client/remote_file_system.h"
 #include "conformance/file_system/backend.h"
 #include "engine/pool.h"
+#include "fabric/local/unix_domain.h"
 #include "model_pool.h"
 #include "server/server.h"
 
@@ -52,9 +53,11 @@ class RemoteInstance final : public Instance {
 
  private:
   Status join() {
-    auto listener = fabric::listen_at(directory_ / "sock");
-    if (!listener.has_value()) return std::move(listener).error();
-    auto server = server::Server::start(*pool_, *std::move(listener), {});
+    auto domain = fabric::local::make_domain({});
+    if (!domain.has_value()) return std::move(domain).error();
+    std::vector<server::Listener> listeners(1);
+    listeners[0] = {.domain = *std::move(domain), .address = directory_ / "sock"};
+    auto server = server::Server::start(*pool_, std::move(listeners), {});
     if (!server.has_value()) return std::move(server).error();
     server_ = *std::move(server);
     auto session = client::Session::connect(directory_ / "sock", system_clock().monotonic_ns() + kGreetingNs);

@@ -4,6 +4,8 @@
 #include <fmt/format.h>
 
 #include <filesystem>
+#include <mutex>
+#include <utility>
 
 #include "fabric/local/socket.h"
 #include "fabric/stream/stream_endpoint.h"
@@ -28,8 +30,12 @@ class UnixDialer final : public stream::Dialer {
 
 class UnixFamily final : public stream::Family {
  public:
+  explicit UnixFamily(Socket listener) : listener_(std::move(listener)) {}
   Result<Listening> listen(const std::string& where) const override {
-    ROSS_TRY(Socket socket, listen_at(std::filesystem::absolute(where)));
+    Socket socket = take_listener();
+    if (!socket) {
+      ROSS_TRY(socket, listen_at(std::filesystem::absolute(where)));
+    }
     if (::fcntl(socket.fd(), F_SETFL, O_NONBLOCK) != 0) return fail(errno);
     return Listening{std::move(socket), std::filesystem::absolute(where).string()};
   }
@@ -45,10 +51,19 @@ class UnixFamily final : public stream::Family {
     const Result<Peer> peer = peer_of(fd);
     return peer.has_value() ? fmt::format("process {}", peer->pid) : "a process that has gone";
   }
+
+ private:
+  Socket take_listener() const {
+    const std::lock_guard lock(mutex_);
+    return std::exchange(listener_, Socket());
+  }
+  mutable std::mutex mutex_;
+  mutable Socket listener_;  // guarded by mutex_
 };
 
 class UnixDomain final : public Domain {
  public:
+  explicit UnixDomain(Socket listener) : family_(std::move(listener)) {}
   const Traits& traits() const override { return traits_; }
   Result<std::unique_ptr<Endpoint>> open(runtime::Loop& loop, const EndpointOptions& options) override {
     return stream::StreamEndpoint::create(family_, loop, options);
@@ -64,6 +79,8 @@ class UnixDomain final : public Domain {
 
 }  // namespace
 
-Result<std::unique_ptr<Domain>> make_domain(const Options&) { return std::make_unique<UnixDomain>(); }
+Result<std::unique_ptr<Domain>> make_domain(Options options) {
+  return std::make_unique<UnixDomain>(std::move(options.listener));
+}
 
 }  // namespace ross::fabric::local

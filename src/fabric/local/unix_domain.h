@@ -6,11 +6,15 @@
 #include <memory>
 
 #include "fabric/endpoint.h"
+#include "fabric/local/socket.h"
 
 namespace ross::fabric::local {
 
-struct Options {};
+struct Options {
+  // A socket that listens already (listen_at): the first endpoint that listens does so there, at the path it names.
+  Socket listener;
+};
 
-Result<std::unique_ptr<Domain>> make_domain(const Options& options);
+Result<std::unique_ptr<Domain>> make_domain(Options options);
 
 }  // namespace ross::fabric::local
