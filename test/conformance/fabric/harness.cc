@@ -11,6 +11,8 @@ namespace {
 // How long a loop sleeps while another one of the same thread may have work.
 constexpr std::int64_t kTurnNs = 50'000;
 
+std::uint64_t seed_of_test = 0;
+
 std::uint64_t word_at(std::uint64_t seed, std::uint64_t index) {
   std::uint64_t z = seed * 0x9e3779b97f4a7c15 + index * 0xd1342543de82ef95 + 0x2545f4914f6cdd1d;
   z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
@@ -46,6 +48,8 @@ std::vector<runtime::Loop*> loops_of(const std::deque<std::unique_ptr<Side>>& si
 }
 
 }  // namespace
+
+std::uint64_t test_seed() { return seed_of_test; }
 
 Bytes bytes(std::string_view text) {
   Bytes made(text.size());
@@ -209,6 +213,8 @@ void FabricTest::SetUp() {
     if (is_new) found->second = backend().skip();
     if (!found->second.empty()) GTEST_SKIP() << backend().name << ": " << found->second;
   }
+  const char* const given = std::getenv("ROSS_SEED");
+  seed_of_test = given != nullptr ? std::strtoull(given, nullptr, 10) : random_seed();
   auto made = backend().make();
   ASSERT_TRUE(made.has_value()) << made.error().message();
   fixture_ = *std::move(made);
@@ -230,17 +236,7 @@ void FabricTest::TearDown() {
   regions_.clear();
   sides_.clear();
   fixture_.reset();
-  if (seed_ != 0 && HasFailure())
-    std::fprintf(stderr, "replay with ROSS_SEED=%llu\n", static_cast<unsigned long long>(seed_));
-}
-
-std::uint64_t FabricTest::seed() {
-  if (seed_ == 0) {
-    const char* const given = std::getenv("ROSS_SEED");
-    seed_ = given != nullptr ? std::strtoull(given, nullptr, 10) : random_seed();
-    RecordProperty("seed", std::to_string(seed_));
-  }
-  return seed_;
+  if (HasFailure()) std::fprintf(stderr, "replay with ROSS_SEED=%llu\n", static_cast<unsigned long long>(seed()));
 }
 
 Side& FabricTest::add_side(int of, const SideOptions& options) {
@@ -255,7 +251,7 @@ Side& FabricTest::add_side(int of, const SideOptions& options) {
   }
   side->domain = &fixture_->domain(of);
   auto opened = side->domain->open(*side->loop, {.limits = options.limits,
-                                                 .listen = options.listens ? fixture_->listen_address() : "",
+                                                 .listen = options.listens ? fixture_->listen_address(of) : "",
                                                  .acceptor = options.listens ? side.get() : nullptr});
   if (!opened.has_value()) ADD_FAILURE() << opened.error().message();
   side->endpoint = *std::move(opened);

@@ -211,8 +211,7 @@ class FabricTest : public testing::TestWithParam<Backend> {
   [[nodiscard]] const Traits& traits() { return fixture_->domain(0).traits(); }
   [[nodiscard]] Fixture& fixture() { return *fixture_; }
   [[nodiscard]] const Backend& backend() const { return GetParam(); }
-  // Of this test's random choices: ROSS_SEED or a new one; printed when the test fails.
-  std::uint64_t seed();
+  static std::uint64_t seed() { return test_seed(); }
 
  private:
   std::unique_ptr<Fixture> fixture_;
@@ -225,7 +224,6 @@ class FabricTest : public testing::TestWithParam<Backend> {
   std::vector<std::pair<Side*, Window>> exposed_;
   Side* first_ = nullptr;
   Side* second_ = nullptr;
-  std::uint64_t seed_ = 0;
 };
 
 inline std::string backend_name(const testing::TestParamInfo<Backend>& tested) { return tested.param.name; }
