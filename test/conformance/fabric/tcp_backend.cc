@@ -14,7 +14,7 @@ class TcpFixture final : public Fixture {
   TcpFixture(std::unique_ptr<Domain> first, std::unique_ptr<Domain> second)
       : domains_{std::move(first), std::move(second)} {}
   Domain& domain(int side) override { return *domains_[side]; }
-  std::string listen_address() override { return "127.0.0.1:0"; }
+  std::string listen_address(int) override { return "127.0.0.1:0"; }
   // Bound and not listened at: the kernel refuses, and gives the port to nobody else.
   std::string nobody_address() override { return place(nobody_, false); }
   // Listened at by somebody who never accepts: the kernel completes the connection.

@@ -17,7 +17,7 @@ class UnixFixture final : public Fixture {
     std::filesystem::remove_all(root_, ignored);
   }
   Domain& domain(int) override { return *domain_; }
-  std::string listen_address() override { return root_ / ("listen-" + std::to_string(++last_)); }
+  std::string listen_address(int) override { return root_ / ("listen-" + std::to_string(++last_)); }
   std::string nobody_address() override { return root_ / "nobody"; }
   // Listened at by somebody who never accepts: the kernel completes the connection.
   std::string silent_address() override {

@@ -31,7 +31,10 @@ class Windows : public FabricTest {
     Move& attempt = move(mine.memory(0, size), window, offset);
     way == Way::kPut ? pair.left->put(attempt) : pair.left->get(attempt);
     drive([&] { return attempt.told == 1; });
-    EXPECT_GT(attempt.error, 0);
+    // A put is done when its memory may be used again: whether the window took it, the peer tells by ending the channel.
+    if (way == Way::kGet) {
+      EXPECT_GT(attempt.error, 0);
+    }
     expect_ended(pair);
     EXPECT_TRUE(owned_->untouched());
     EXPECT_TRUE(mine.untouched());
@@ -185,8 +188,9 @@ TEST_P(Windows, KeysDifferAndTellNothingOfEachOther) {
     auto window = side.endpoint->expose({.memory = owned.span(), .access = Access::kRead, .region = &in});
     ASSERT_TRUE(window.has_value()) << window.error().message();
     for (const Window& other : alive) ASSERT_NE(other.key, window->key);
-    if (traits().keys_are_secret)
+    if (traits().keys_are_secret) {
       ASSERT_TRUE(seen.insert(window->key).second) << "the key of expose " << i << " came before";
+    }
     keys.push_back(window->key);
     alive.push_back(*window);
     if (alive.size() == kAlive) {
