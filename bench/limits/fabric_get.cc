@@ -205,8 +205,10 @@ class Client final : public fabric::Receiver {
     Get transfer;
   };
 
+  // Calls share memory where there are more of them than there is; nobody reads it.
+  [[nodiscard]] std::size_t stride() const { return std::max<std::size_t>(traffic_.size_bytes, 65536); }
   [[nodiscard]] std::span<std::byte> memory_of(const Call& call) {
-    return std::span(data_).subspan((call.slot % kBuffers << 20) + (call.slot / kBuffers * 65536), traffic_.size_bytes);
+    return std::span(data_).subspan(call.slot % (data_.size() / stride()) * stride(), traffic_.size_bytes);
   }
 
   void call(Call& call, By by) {
@@ -294,14 +296,18 @@ int run(int argc, char** argv) {
   std::string mode = "get4k";
   std::string by = "inline";
   double seconds = 3;
+  std::size_t size_bytes = 0;
+  std::size_t inflight = 0;
   std::int64_t spin_us = 20;
   app.add_option("--backend", backend, backend_names());
   app.add_option("--mode", mode, "get1m, get4k or echo");
   app.add_option("--by", by, "inline, put or get");
   app.add_option("--seconds", seconds);
+  app.add_option("--size", size_bytes, "of an answer, in place of the mode's");
+  app.add_option("--inflight", inflight);
   app.add_option("--spin-us", spin_us, "how long the loops look before they sleep");
   CLI11_PARSE(app, argc, argv);
-  const Traffic traffic = traffic_of(mode);
+  const Traffic traffic = traffic_of(mode, size_bytes, inflight);
   std::array<int, 2> report{};
   std::array<int, 2> meet{};
   if (::pipe(report.data()) != 0 || ::pipe(meet.data()) != 0) give_up("pipe", std::strerror(errno));

@@ -22,12 +22,20 @@ struct Traffic {
   std::size_t inflight;
 };
 
-// get1m, get4k, echo: what LIMITS speaks of.
 inline Traffic traffic_of(const std::string& name) {
   if (name == "get1m") return {name, 1 << 20, 16};
   if (name == "get4k") return {name, 4096, 32};
   if (name == "echo") return {name, 64, 1};
   give_up(name, "there is get1m, get4k and echo");
+}
+
+// get1m, get4k, echo: a large, a small and a lonely answer. size and inflight change them where they are not 0.
+inline Traffic traffic_of(const std::string& name, std::size_t size_bytes, std::size_t inflight) {
+  if (size_bytes > 1 << 20 || inflight > 256) give_up(name, "at most 1 MiB, 256 in flight");
+  Traffic traffic = traffic_of(name);
+  if (size_bytes > 0) traffic.size_bytes = size_bytes;
+  if (inflight > 0) traffic.inflight = inflight;
+  return traffic;
 }
 
 inline std::int64_t now_ns() {

@@ -172,16 +172,20 @@ int run(int argc, char** argv) {
   CLI::App app("Two processes and a socket: what the kernel gives");
   std::string mode = "get4k";
   double seconds = 3;
+  std::size_t size_bytes = 0;
+  std::size_t inflight = 0;
   bool use_unix = false;
   int send_buffer = 0;
   int receive_buffer = 0;
   app.add_option("--mode", mode, "get1m, get4k or echo");
   app.add_option("--seconds", seconds);
+  app.add_option("--size", size_bytes, "of an answer, in place of the mode's");
+  app.add_option("--inflight", inflight);
   app.add_flag("--unix", use_unix, "a Unix socket instead of TCP");
   app.add_option("--sndbuf", send_buffer, "SO_SNDBUF; 0: the kernel's own adjustment");
   app.add_option("--rcvbuf", receive_buffer);
   CLI11_PARSE(app, argc, argv);
-  const Traffic traffic = traffic_of(mode);
+  const Traffic traffic = traffic_of(mode, size_bytes, inflight);
   const Sockets sockets = connect_pair(use_unix, send_buffer, receive_buffer);
   std::array<int, 2> report{};
   check(::pipe(report.data()) == 0, "pipe");
@@ -196,7 +200,7 @@ int run(int argc, char** argv) {
   ::close(report[1]);
   Latencies latencies;
   const Watch watch;
-  if (traffic.size_bytes > kBufferBytes) {
+  if (traffic.size_bytes > kBufferBytes / 4) {
     ask_large(sockets.client, traffic, seconds, latencies);
   } else {
     ask_small(sockets.client, traffic, seconds, latencies);
