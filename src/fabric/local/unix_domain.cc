@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/stat.h>
 
 #include <filesystem>
 #include <mutex>
@@ -14,6 +15,14 @@ namespace ross::fabric::local {
 namespace {
 
 constexpr std::size_t kInlineBytesMax = 16 * kKiB;
+
+bool is_path(std::string_view address) {
+  return address.starts_with('/') && !address.ends_with('/') && address.find('\0') == std::string_view::npos;
+}
+
+std::unexpected<Status> no_path(std::string_view address) {
+  return fail(EINVAL, fmt::format("'{}' is no path of a socket: give it from the root on", address.substr(0, 200)));
+}
 
 class UnixDialer final : public stream::Dialer {
  public:
@@ -34,15 +43,13 @@ class UnixFamily final : public stream::Family {
   Result<Listening> listen(const std::string& where) const override {
     Socket socket = take_listener();
     if (!socket) {
-      ROSS_TRY(socket, listen_at(std::filesystem::absolute(where)));
+      ROSS_TRY(socket, take_place(where));
     }
     if (::fcntl(socket.fd(), F_SETFL, O_NONBLOCK) != 0) return fail(errno);
-    return Listening{std::move(socket), std::filesystem::absolute(where).string()};
+    return Listening{std::move(socket), where};
   }
   Result<std::unique_ptr<stream::Dialer>> dial(std::string_view address) const override {
-    if (!address.starts_with('/') || address.find('\0') != std::string_view::npos || address.ends_with('/')) {
-      return fail(EINVAL, fmt::format("'{}' is no path of a socket: give it from the root on", address));
-    }
+    if (!is_path(address)) return no_path(address);
     return std::make_unique<UnixDialer>(address);
   }
   void tune(int) const override {}
@@ -53,6 +60,19 @@ class UnixFamily final : public stream::Family {
   }
 
  private:
+  // Replaces what a process left there that has gone, and nothing else.
+  static Result<Socket> take_place(const std::string& where) {
+    if (!is_path(where)) return no_path(where);
+    struct stat node {};
+    if (::lstat(where.c_str(), &node) == 0) {
+      if (!S_ISSOCK(node.st_mode)) return fail(EEXIST, fmt::format("{} is no socket", where));
+      const Result<Socket> other = start_connect_to(where);
+      if (other.has_value() || other.error().error() == EAGAIN) {
+        return fail(EADDRINUSE, fmt::format("another process listens at {}", where));
+      }
+    }
+    return listen_at(where);
+  }
   Socket take_listener() const {
     const std::lock_guard lock(mutex_);
     return std::exchange(listener_, Socket());

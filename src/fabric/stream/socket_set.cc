@@ -45,7 +45,6 @@ void SocketSet::unwatch(int fd, Watched& watched) {
   ::epoll_ctl(epoll_fd_, EPOLL_CTL_DEL, fd, nullptr);
   if ((watched.events_ & EPOLLOUT) != 0) --writers_;
   watched.events_ = 0;
-  set_deadline(watched, INT64_MAX);
   for (epoll_event& event : events_) {
     if (event.data.ptr == &watched) event.data.ptr = nullptr;
   }

@@ -71,9 +71,9 @@ class SocketSet final : public runtime::Poller, public std::enable_shared_from_t
   // Watches fd for events (EPOLLIN, EPOLLOUT), or for others than before.
   Status watch(int fd, Watched& watched, std::uint32_t events);
   void rewatch(int fd, Watched& watched, std::uint32_t events);
-  // Before fd is closed. Also forgets the deadline.
+  // Before fd is closed. The deadline stays.
   void unwatch(int fd, Watched& watched);
-  // Calls on_deadline in the first pass at or after then; INT64_MAX: never.
+  // Calls on_deadline once, in the first pass at or after then; INT64_MAX: never, which what is watched says before it goes.
   void set_deadline(Watched& watched, std::int64_t deadline_ns);
 
   // For channels: something to send; received something; ended; gone for good.

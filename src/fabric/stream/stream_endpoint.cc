@@ -43,6 +43,7 @@ Result<std::unique_ptr<StreamEndpoint>> StreamEndpoint::create(const Family& fam
 StreamEndpoint::~StreamEndpoint() {
   ROSS_CHECK(home_.channels.empty(), "an endpoint was destroyed before its channels");
   if (listener_) set_->unwatch(listener_.fd(), *this);
+  set_->set_deadline(*this, INT64_MAX);
   hearing_.clear();
   while (!connecting_.empty()) {
     const std::unique_ptr<Greeting> greeting = std::move(connecting_.back());
@@ -138,6 +139,8 @@ Result<std::unique_ptr<Channel>> StreamEndpoint::make_channel(Greeting& greeting
 }
 
 void StreamEndpoint::log_refused(const Status& why) {
+  // Who only looks whether somebody listens, and goes, is no news.
+  if (why.error() == ECONNRESET) return log().debug("at {}: {}", address_, why.message());
   const std::int64_t now_ns = set_->loop().clock().monotonic_ns();
   if (logged_ns_ != INT64_MIN && now_ns - logged_ns_ < kLogEveryNs) return;
   logged_ns_ = now_ns;

@@ -31,7 +31,10 @@ class Windows : public FabricTest {
     Move& attempt = move(mine.memory(0, size), window, offset);
     way == Way::kPut ? pair.left->put(attempt) : pair.left->get(attempt);
     drive([&] { return attempt.told == 1; });
-    EXPECT_GT(attempt.error, 0);
+    // A put is done when its memory may be used again: whether the window took it, the peer tells by ending the channel.
+    if (way == Way::kGet) {
+      EXPECT_GT(attempt.error, 0);
+    }
     expect_ended(pair);
     EXPECT_TRUE(owned_->untouched());
     EXPECT_TRUE(mine.untouched());
