@@ -109,7 +109,7 @@ Result<std::uint64_t> Container::plan_read(fs::FileId file, std::uint64_t offset
   // relatime: the access time moves when it is behind the others, or a day old. Not worth failing a read for.
   if (record.atime_ns <= record.mtime_ns || record.atime_ns <= record.ctime_ns ||
       core_.options.clock->realtime_coarse_ns() - record.atime_ns > kDayNs) {
-    if (core_.failure().ok()) {
+    if (core_.admit_in_passing()) {
       record.atime_ns = core_.now_ns();
       core_.nodes.mark_dirty(node);
     }
