@@ -117,7 +117,6 @@ Status Lane::welcomed(std::span<const std::byte> head, std::size_t payload_bytes
     session_->token = welcome.session;
   }
   state_ = State::kOpen;
-  was_open_ = true;
   return {};
 }
 
@@ -134,7 +133,7 @@ void Lane::failed(Status why) {
 bool Lane::submit(Call& call) {
   if (state_ == State::kNew) connect(loop_.clock().monotonic_ns() + kConnectNs);
   if (state_ == State::kNew || state_ == State::kClosing || state_ == State::kClosed) {
-    call.status = was_open_ ? gone() : why_;
+    call.status = gone();
     return false;
   }
   call.behind = nullptr;
@@ -229,7 +228,9 @@ void Lane::finish(Call& call) { call.handle.resume(); }
 
 // ---- ending ----
 
+// A server that has welcomed the session once and cannot be reached any more has gone, whatever the connection says.
 Status Lane::gone() const {
+  if (session_->server_pid == 0) return why_;
   return Status(ESHUTDOWN,
                 fmt::format("the connection to process {}, which has the pool open, is gone ({}): attach again",
                             session_->server_pid.load(), why_.message()),
@@ -254,7 +255,7 @@ void Lane::fail_all() {
   calls_.clear();
   for (Call* call = std::exchange(waiting_, nullptr); call != nullptr; call = call->behind) failed.push_back(call);
   waiting_tail_ = &waiting_;
-  const Status status = was_open_ ? gone() : why_;
+  const Status status = gone();
   for (Call* const call : failed) {
     call->status = status;
     finish(*call);

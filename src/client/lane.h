@@ -92,7 +92,6 @@ class Lane final : public runtime::Loop::Attachment, private fabric::Receiver {
   std::unique_ptr<fabric::Endpoint> endpoint_;
   std::unique_ptr<fabric::Channel> channel_;
   State state_ = State::kNew;
-  bool was_open_ = false;
   bool ending_ = false;
   Status why_;
   Dial dial_;

@@ -264,8 +264,11 @@ TEST_F(ServerTest, ForeignGreetingsAreSentAway) {
   const auto other = fabric::connect_to(path());
   const char text[] = "GET / HTTP/1.1\r\nHost: somewhere\r\n\r\n";
   static_cast<void>(fabric::send_all(other->fd(), text, sizeof text, in_20_s()));
+  // The server says what it is and hangs up.
   char byte = 0;
-  EXPECT_FALSE(fabric::receive_all(other->fd(), &byte, 1, in_20_s()).ok());
+  int heard = 0;
+  while (heard < 1000 && fabric::receive_all(other->fd(), &byte, 1, in_20_s()).ok()) ++heard;
+  EXPECT_LT(heard, 1000);
 }
 
 TEST_F(ServerTest, FilesBelongToTheirSession) {
