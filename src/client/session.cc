@@ -8,16 +8,17 @@ namespace ross::client {
 
 Result<std::unique_ptr<Session>> Session::connect(const std::filesystem::path& path, std::int64_t deadline_ns) {
   ROSS_TRY(std::unique_ptr<fabric::Domain> domain, fabric::local::make_domain({}));
-  return connect(std::move(domain), std::filesystem::absolute(path).string(), deadline_ns);
+  return connect(std::move(domain), std::filesystem::absolute(path).string(), {}, deadline_ns);
 }
 
 Result<std::unique_ptr<Session>> Session::connect(std::unique_ptr<fabric::Domain> domain, std::string address,
-                                                  std::int64_t deadline_ns) {
+                                                  const wire::Token& token, std::int64_t deadline_ns) {
   ROSS_TRY(std::unique_ptr<runtime::Loop> loop, runtime::Loop::create());
   auto state = std::make_shared<SessionState>();
   state->domain = std::move(domain);
   state->address = std::move(address);
   state->pid = ::getpid();
+  state->token = token;
   {
     const runtime::Loop::Scope scope(*loop);
     Lane& lane = Lane::of(state, *loop);

@@ -24,9 +24,10 @@ class Session {
   // Connects and greets. ENOENT, ECONNREFUSED, ECONNRESET or ESHUTDOWN while nobody serves there (yet), ETIMEDOUT at the
   // deadline, EACCES when the other end is of another user, EPROTO when it is of another version.
   static Result<std::unique_ptr<Session>> connect(const std::filesystem::path& path, std::int64_t deadline_ns);
-  // The same by any backend.
+  // The same by any backend. token names a session that the server has begun for us; zeros ask for one, which only
+  // peers get whom the kernel knows.
   static Result<std::unique_ptr<Session>> connect(std::unique_ptr<fabric::Domain> domain, std::string address,
-                                                  std::int64_t deadline_ns);
+                                                  const wire::Token& token, std::int64_t deadline_ns);
   ~Session();
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;

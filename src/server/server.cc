@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <future>
 
 #include "server/connection.h"
 
@@ -134,6 +135,7 @@ void Server::take_turn() {
   if (!stop_granted_) return;
   stopping_ = true;
   for (const auto& [id, connection] : connections_) connection->cut_off();
+  std::erase_if(sessions_, [](const auto& named) { return !named.second->joined; });
   stop_when_empty();
 }
 
@@ -162,11 +164,12 @@ Result<Session*> Server::session_for(const wire::Hello& hello, const fabric::Pee
   if (stopping_) return fail(ESHUTDOWN, "the server is stopping");
   if (hello.session != wire::Token{}) {
     const auto found = sessions_.find(hello.session);
-    if (found == sessions_.end() || found->second->connections.empty()) {
+    if (found == sessions_.end() || (found->second->joined && found->second->connections.empty())) {
       return fail(ESTALE, "there is no such session (any more): begin another", Retry::kSession);
     }
     Session& session = *found->second;
-    if (session.peer().uid != peer.uid || session.peer().pid != peer.pid) {
+    // Where the kernel knows who comes, it has to be who the session is for.
+    if (peer.pid != 0 && (session.peer().uid != peer.uid || session.peer().pid != peer.pid)) {
       return fail(EACCES, "the session belongs to another process");
     }
     if (session.connections.size() >= wire::kConnectionsMax) {
@@ -175,17 +178,51 @@ Result<Session*> Server::session_for(const wire::Hello& hello, const fabric::Pee
     --greetings_;
     return &session;
   }
-  if (peer.pid == 0 || (peer.uid != ::geteuid() && peer.uid != 0)) {
-    return fail(EACCES, "this process may not use the pool");
-  }
+  if (peer.pid == 0) return fail(EACCES, "who comes over a network needs a session that the control plane began");
+  if (peer.uid != ::geteuid() && peer.uid != 0) return fail(EACCES, "this process may not use the pool");
+  ROSS_TRY(Session * session, new_session(peer));
+  --greetings_;
+  return session;
+}
+
+Result<Session*> Server::new_session(const fabric::Peer& peer) {
+  if (stopping_) return fail(ESHUTDOWN, "the server is stopping");
   if (sessions_.size() >= kSessionsMax) return fail(EUSERS, "too many processes use the pool");
   const wire::Token token = new_token();
   auto& made = sessions_[token];
   made = std::make_unique<Session>(*this, token, peer);
-  --greetings_;
   const std::lock_guard lock(mutex_);
   peers_.push_back(peer.pid);
   return made.get();
+}
+
+Result<wire::Token> Server::begin_session(const fabric::Peer& peer) {
+  struct Begin : runtime::Message {
+    Server* server;
+    const fabric::Peer* peer;
+    std::promise<Result<wire::Token>> promise;
+  } begin;
+  begin.server = this;
+  begin.peer = &peer;
+  begin.run = [](runtime::Message& message) {
+    auto& self = static_cast<Begin&>(message);
+    Server& server = *self.server;
+    const Result<Session*> made = server.new_session(*self.peer);
+    if (!made.has_value()) return self.promise.set_value(fail(made.error()));
+    const wire::Token token = (*made)->token();
+    server.loop_->at(server.loop_->clock().monotonic_ns() + kGreetingNs, [&server, token] {
+      const auto found = server.sessions_.find(token);
+      if (found != server.sessions_.end() && !found->second->joined) server.session_ended(*found->second);
+    });
+    self.promise.set_value(token);
+  };
+  {
+    // Not behind the last pass of a loop that has been stopped: nobody would answer.
+    const std::lock_guard lock(mutex_);
+    if (stop_granted_) return fail(ESHUTDOWN, "the server is stopping");
+    loop_->post(begin);
+  }
+  return begin.promise.get_future().get();
 }
 
 void Server::connection_ended(Connection& connection) {

@@ -62,6 +62,9 @@ class Server final : public client::Hosting, private fabric::Acceptor {
                                                ServerOptions options);
   ~Server() override;
   void finish() override;
+  // A session for a peer that is known otherwise (a control plane has seen its credentials), which joins it by the token
+  // within kGreetingNs. EUSERS when there are too many, ESHUTDOWN when the server stops.
+  Result<wire::Token> begin_session(const fabric::Peer& peer);
   // Processes with a session now.
   [[nodiscard]] std::vector<pid_t> peers();
   // Where it is reached, in the order of the listeners.
@@ -90,6 +93,7 @@ class Server final : public client::Hosting, private fabric::Acceptor {
          std::unique_ptr<runtime::Loop> loop);
 
   Status open_endpoints();
+  Result<Session*> new_session(const fabric::Peer& peer);
   void on_channel(std::unique_ptr<fabric::Channel> channel) override;
   void take_turn();
   void stop_when_empty();

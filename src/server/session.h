@@ -43,7 +43,10 @@ class Session {
   [[nodiscard]] const wire::Token& token() const { return token_; }
   [[nodiscard]] const fabric::Peer& peer() const { return peer_; }
 
-  void join(Connection& connection) { connections.insert(&connection); }
+  void join(Connection& connection) {
+    joined = true;
+    connections.insert(&connection);
+  }
   // When its channel has ended. The last one to leave has everything released, once its requests are over.
   void leave(Connection& connection);
   // Cuts off every connection but one.
@@ -57,6 +60,7 @@ class Session {
   absl::flat_hash_map<std::uint32_t, std::shared_ptr<fs::FileSystem>> containers;  // shared with other sessions
   absl::flat_hash_map<std::uint64_t, std::uint64_t> owners;                        // the peer's to ours
   absl::flat_hash_map<std::uint64_t, std::uint64_t> peers_owners;                  // ours to the peer's
+  bool joined = false;  // had a connection; with none left it is on its way out
   std::uint64_t next_file = 1;
   std::uint32_t next_container = 1;
   std::uint32_t jobs = 0;     // of all connections

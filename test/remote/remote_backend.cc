@@ -1,4 +1,5 @@
-// The file system conformance suite through client and server: on the model, and on the engine where it is built.
+// The file system conformance suite through client and server: on the model or the engine, over the transport that this
+// program is compiled with (transport_*.cc).
 #include <stdlib.h>
 
 #include <filesystem>
@@ -8,9 +9,9 @@
 #include "client/remote_file_system.h"
 #include "conformance/file_system/backend.h"
 #include "engine/pool.h"
-#include "fabric/local/unix_domain.h"
 #include "model_pool.h"
 #include "server/server.h"
+#include "transport.h"
 
 namespace ross::conformance {
 namespace {
@@ -53,14 +54,20 @@ class RemoteInstance final : public Instance {
 
  private:
   Status join() {
-    auto domain = fabric::local::make_domain({});
+    auto domain = transport::make_domain();
+    auto clients_domain = transport::make_domain();
     if (!domain.has_value()) return std::move(domain).error();
+    if (!clients_domain.has_value()) return std::move(clients_domain).error();
     std::vector<server::Listener> listeners(1);
-    listeners[0] = {.domain = *std::move(domain), .address = directory_ / "sock"};
+    listeners[0] = {.domain = *std::move(domain), .address = transport::listen_address(directory_)};
     auto server = server::Server::start(*pool_, std::move(listeners), {});
     if (!server.has_value()) return std::move(server).error();
     server_ = *std::move(server);
-    auto session = client::Session::connect(directory_ / "sock", system_clock().monotonic_ns() + kGreetingNs);
+    const auto token =
+        server_->begin_session({.pid = ::getpid(), .uid = ::geteuid(), .gid = ::getegid(), .groups = {}});
+    if (!token.has_value()) return token.error();
+    auto session = client::Session::connect(*std::move(clients_domain), server_->addresses().at(0), *token,
+                                            system_clock().monotonic_ns() + kGreetingNs);
     if (!session.has_value()) return std::move(session).error();
     auto opened = client::open_container(*std::move(session), kContainer);
     if (!opened.has_value()) return std::move(opened).error();
@@ -84,6 +91,7 @@ class RemoteInstance final : public Instance {
   std::unique_ptr<fs::FileSystem> fs_;
 };
 
+#ifndef ROSS_REMOTE_ENGINE
 Result<std::unique_ptr<Instance>> over_model(const InstanceOptions& options) {
   model::ModelOptions model_options;
   if (options.limit_bytes != 0) model_options.capacity_bytes = options.limit_bytes;
@@ -96,7 +104,7 @@ Result<std::unique_ptr<Instance>> over_model(const InstanceOptions& options) {
   return instance;
 }
 
-#ifdef ROSS_REMOTE_ENGINE
+#else
 Result<std::unique_ptr<Instance>> over_engine(const InstanceOptions& options) {
   auto instance = std::make_unique<RemoteInstance>();
   engine::PoolOptions pool_options;
