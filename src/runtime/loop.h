@@ -60,7 +60,8 @@ class Loop {
   // The loop being driven by this thread, or null.
   static Loop* current();
 
-  // Hands work to this loop from any thread and wakes it if it sleeps.
+  // Hands work to this loop from any thread and wakes it if it sleeps. The work may run, and even end the loop, before
+  // the call returns: the loop is not touched once it has the message.
   void post(Message& message);
 
   // One pass without blocking. Returns how many things ran.
@@ -70,6 +71,7 @@ class Loop {
   std::size_t wait(std::int64_t deadline_ns = INT64_MAX) { return drive(deadline_ns, true); }
   // Drives the loop until stop().
   void run();
+  // From any thread; the loop outlives the call.
   void stop();
 
   // Drives the loop until the task is done, also after stop(). Not from inside the loop.
@@ -122,7 +124,8 @@ class Loop {
   std::size_t run_timers();
   void sleep_until_event(std::int64_t deadline_ns, bool heed_stop);
   void arm_wakeup();
-  void drain_wakeup();
+  void take_wakeup();
+  void drop_wakeup();
   io_uring_sqe* free_sqe();
   [[nodiscard]] bool has_queued() const { return has_ring_ && io_uring_sq_ready(&ring_) > 0; }
   [[nodiscard]] bool kernel_holds_completions() const;
@@ -131,14 +134,14 @@ class Loop {
   const Options options_;
   int wakeup_fd_ = -1;
   // any thread
-  std::atomic<Message*> messages_{nullptr};
-  std::atomic<bool> sleeping_{false};
+  std::atomic<Message*> messages_{nullptr};  // newest first
   std::atomic<bool> stopped_{false};
   // owner thread
   io_uring ring_{};
   bool has_ring_ = false;
   int blocking_ = 0;
   bool wakeup_armed_ = false;
+  bool wakeup_taken_ = false;  // read already, before the ring told of it
   unsigned ring_inflight_ = 0;
   std::multimap<std::int64_t, std::function<void()>> timers_;
 };
