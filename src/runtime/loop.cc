@@ -22,6 +22,15 @@ thread_local Loop* current_loop = nullptr;
 constexpr unsigned kFeatures = IORING_FEAT_EXT_ARG | IORING_FEAT_NODROP;
 constexpr int kEnterTriesMax = 1000;
 
+// Stands in a loop's list of messages while its owner sleeps. Who takes it out owes the sleeper one write to its
+// descriptor; the sleeper waits for that write, so that the loop outlives it.
+Message asleep;
+
+void wake(int wakeup_fd) {
+  const std::uint64_t one = 1;
+  ROSS_CHECK(write(wakeup_fd, &one, sizeof one) == sizeof one, "a sleeping loop cannot be woken");
+}
+
 void relax() {
 #if defined(__x86_64__)
   _mm_pause();
@@ -74,21 +83,20 @@ void Loop::detach(const void* key) {
 }
 
 void Loop::post(Message& message) {
+  const int wakeup_fd = wakeup_fd_;
   Message* head = messages_.load(std::memory_order_relaxed);
   do {
-    message.next = head;
-  } while (!messages_.compare_exchange_weak(head, &message, std::memory_order_seq_cst, std::memory_order_relaxed));
-  // Pairs with the store to sleeping_ before the last look at messages_ in sleep_until_event.
-  if (sleeping_.load(std::memory_order_seq_cst)) {
-    const std::uint64_t one = 1;
-    [[maybe_unused]] const auto written = write(wakeup_fd_, &one, sizeof one);  // full means awake already
-  }
+    message.next = head == &asleep ? nullptr : head;
+  } while (!messages_.compare_exchange_weak(head, &message, std::memory_order_release, std::memory_order_relaxed));
+  // The message may have run and the loop be gone by now, unless it sleeps and waits for our write.
+  if (head == &asleep) wake(wakeup_fd);
 }
 
 void Loop::stop() {
+  // Pairs with the look at stopped_ after the list said asleep, in sleep_until_event.
   stopped_.store(true, std::memory_order_seq_cst);
-  const std::uint64_t one = 1;
-  [[maybe_unused]] const auto written = write(wakeup_fd_, &one, sizeof one);
+  Message* head = &asleep;
+  if (messages_.compare_exchange_strong(head, nullptr, std::memory_order_seq_cst)) wake(wakeup_fd_);
 }
 
 std::size_t Loop::run_messages() {
@@ -190,7 +198,7 @@ std::size_t Loop::run_completions() {
     for (unsigned i = 0; i < taken; ++i) {
       if (done[i].completion == nullptr) {
         armed_fd_ = -1;
-        drain_wakeup();
+        if (!std::exchange(wakeup_taken_, false)) drop_wakeup();
         continue;
       }
       --ring_inflight_;
@@ -306,7 +314,7 @@ std::size_t Loop::drive(std::int64_t deadline_ns, bool heed_stop) {
       continue;
     }
     sleep_until_event(until, heed_stop);
-    owes_submit = false;
+    owes_submit = owes_submit && has_queued();  // it did not sleep if a message came first
   }
 }
 
@@ -322,33 +330,52 @@ void Loop::arm_wakeup() {
 // Sleeps until a message, a stop, a completion, a poller's descriptor or the deadline; submits what is queued in the same
 // system call.
 void Loop::sleep_until_event(std::int64_t deadline_ns, bool heed_stop) {
-  sleeping_.store(true, std::memory_order_seq_cst);
-  if (messages_.load(std::memory_order_seq_cst) == nullptr &&
-      !(heed_stop && stopped_.load(std::memory_order_seq_cst))) {
+  Message* head = nullptr;
+  if (!messages_.compare_exchange_strong(head, &asleep, std::memory_order_seq_cst)) return;
+  bool readable = false;
+  if (!(heed_stop && stopped_.load(std::memory_order_seq_cst))) {
     std::int64_t left_ns = INT64_MAX;
     if (deadline_ns != INT64_MAX) left_ns = std::max<std::int64_t>(0, deadline_ns - clock().monotonic_ns());
     for (Poller* const poller : pollers_) left_ns = std::min(left_ns, poller->arm());
-    if (left_ns > 0) sleep_in_kernel(left_ns);
+    if (left_ns > 0) readable = sleep_in_kernel(left_ns);
     for (Poller* const poller : pollers_) poller->disarm();
   }
-  sleeping_.store(false, std::memory_order_seq_cst);
+  head = &asleep;
+  if (!messages_.compare_exchange_strong(head, nullptr, std::memory_order_relaxed)) {
+    take_wakeup();
+  } else if (readable) {
+    drop_wakeup();
+  }
 }
 
-void Loop::sleep_in_kernel(std::int64_t left_ns) {
+// True when a descriptor became readable; with a ring that is told by a completion instead.
+bool Loop::sleep_in_kernel(std::int64_t left_ns) {
   const bool forever = left_ns == INT64_MAX;
   if (has_ring_) {
     arm_wakeup();
     __kernel_timespec timeout{.tv_sec = left_ns / 1'000'000'000, .tv_nsec = left_ns % 1'000'000'000};
     io_uring_cqe* first = nullptr;
     io_uring_submit_and_wait_timeout(&ring_, &first, 1, forever ? nullptr : &timeout, nullptr);
-  } else {
-    timespec timeout{.tv_sec = left_ns / 1'000'000'000, .tv_nsec = left_ns % 1'000'000'000};
-    pollfd fd{.fd = watch_fd_ >= 0 ? watch_fd_ : wakeup_fd_, .events = POLLIN, .revents = 0};
-    if (ppoll(&fd, 1, forever ? nullptr : &timeout, nullptr) > 0) drain_wakeup();
+    return false;
   }
+  timespec timeout{.tv_sec = left_ns / 1'000'000'000, .tv_nsec = left_ns % 1'000'000'000};
+  pollfd fd{.fd = watch_fd_ >= 0 ? watch_fd_ : wakeup_fd_, .events = POLLIN, .revents = 0};
+  return ppoll(&fd, 1, forever ? nullptr : &timeout, nullptr) > 0;
 }
 
-void Loop::drain_wakeup() {
+// Reads the one write that is owed to us. As a rule it is what woke us; else it is a moment away.
+void Loop::take_wakeup() {
+  std::uint64_t count = 0;
+  while (read(wakeup_fd_, &count, sizeof count) < 0) {
+    ROSS_CHECK(errno == EAGAIN || errno == EINTR, "a loop cannot read its wake-up");
+    pollfd fd{.fd = wakeup_fd_, .events = POLLIN, .revents = 0};
+    ::poll(&fd, 1, -1);
+  }
+  wakeup_taken_ = true;
+}
+
+// A write that nobody owed, from the copy of this loop in a forked child: left there it would end every sleep.
+void Loop::drop_wakeup() {
   std::uint64_t count = 0;
   [[maybe_unused]] const auto got = read(wakeup_fd_, &count, sizeof count);
 }

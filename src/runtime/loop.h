@@ -86,7 +86,8 @@ class Loop {
   // The loop being driven by this thread, or null.
   static Loop* current();
 
-  // Hands work to this loop from any thread and wakes it if it sleeps.
+  // Hands work to this loop from any thread and wakes it if it sleeps. The work may run, and even end the loop, before
+  // the call returns: the loop is not touched once it has the message.
   void post(Message& message);
 
   // One pass without blocking. Returns how many things ran.
@@ -96,6 +97,7 @@ class Loop {
   std::size_t wait(std::int64_t deadline_ns = INT64_MAX) { return drive(deadline_ns, true); }
   // Drives the loop until stop().
   void run();
+  // From any thread; the loop outlives the call.
   void stop();
 
   // Drives the loop until the task is done, also after stop(). Not from inside the loop.
@@ -163,10 +165,11 @@ class Loop {
   std::size_t run_timers();
   std::size_t run_pollers();
   void sleep_until_event(std::int64_t deadline_ns, bool heed_stop);
-  void sleep_in_kernel(std::int64_t left_ns);
+  bool sleep_in_kernel(std::int64_t left_ns);
   Status watch_descriptors();
   void arm_wakeup();
-  void drain_wakeup();
+  void take_wakeup();
+  void drop_wakeup();
   io_uring_sqe* free_sqe();
   [[nodiscard]] bool has_queued() const { return has_ring_ && io_uring_sq_ready(&ring_) > 0; }
   [[nodiscard]] bool kernel_holds_completions() const;
@@ -177,14 +180,14 @@ class Loop {
   // An epoll of the wake-up's descriptor and those of pollers, made with the first of these; -1 until then.
   int watch_fd_ = -1;
   // any thread
-  std::atomic<Message*> messages_{nullptr};
-  std::atomic<bool> sleeping_{false};
+  std::atomic<Message*> messages_{nullptr};  // newest first
   std::atomic<bool> stopped_{false};
   // owner thread
   io_uring ring_{};
   bool has_ring_ = false;
   int blocking_ = 0;
-  int armed_fd_ = -1;  // what the ring polls to wake a sleeper
+  int armed_fd_ = -1;          // what the ring polls to wake a sleeper
+  bool wakeup_taken_ = false;  // read already, before the ring told of it
   unsigned ring_inflight_ = 0;
   std::multimap<std::int64_t, std::function<void()>> timers_;
   std::vector<std::pair<const void*, std::unique_ptr<Attachment>>> attachments_;

@@ -4,10 +4,14 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <atomic>
+#include <fstream>
 #include <functional>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -57,6 +61,93 @@ TEST(Loop, MessagesFromOtherThreadsWakeASleeperAndKeepTheirOrder) {
   while (seen.size() < 100) loop->wait();
   sender.join();
   for (int i = 0; i < 100; ++i) EXPECT_EQ(i, seen[i]);
+}
+
+// Fails under the thread sanitizer when post() touches a loop that has its message: the message is the loop's last.
+TEST(Loop, MayEndAsSoonAsAMessageRan) {
+  struct Last : Message {
+    bool ran = false;
+  };
+  for (const bool ring : {false, true}) {
+    for (const std::int64_t spin_ns : {0, 1'000'000'000}) {
+      for (int round = 0; round < 50; ++round) {
+        auto loop = *Loop::create({.spin_ns = spin_ns});
+        if (ring) {
+          ASSERT_TRUE(loop->ring().has_value());
+        }
+        Last last;
+        last.run = [](Message& self) { static_cast<Last&>(self).ran = true; };
+        std::thread sender([&last, to = loop.get()] { to->post(last); });
+        while (!last.ran) loop->wait();
+        loop.reset();
+        sender.join();
+      }
+    }
+  }
+}
+
+TEST(Loop, StopWakesASleeper) {
+  for (const bool ring : {false, true}) {
+    for (int round = 0; round < 50; ++round) {
+      auto loop = *Loop::create({.spin_ns = 0});
+      if (ring) {
+        ASSERT_TRUE(loop->ring().has_value());
+      }
+      std::thread stopper([&loop] { loop->stop(); });
+      loop->run();
+      stopper.join();
+    }
+  }
+}
+
+// Whether the thread sleeps in the kernel within ten seconds.
+bool comes_to_rest(pid_t thread) {
+  const std::int64_t give_up_ns = system_clock().monotonic_ns() + 10'000'000'000;
+  while (system_clock().monotonic_ns() < give_up_ns) {
+    std::ifstream about("/proc/self/task/" + std::to_string(thread) + "/stat");
+    std::string line;
+    std::getline(about, line);
+    if (line.find(") S ") != std::string::npos) return true;
+    std::this_thread::yield();
+  }
+  return false;
+}
+
+TEST(Loop, AForkedCopyThatPostsDoesNotKeepTheLoopAwake) {
+  for (const bool ring : {false, true}) {
+    auto loop = *Loop::create({.spin_ns = 0});
+    if (ring) {
+      ASSERT_TRUE(loop->ring().has_value());
+    }
+    // The child is forked while the loop sleeps, so that its copy says so.
+    struct Forked : Message {
+      bool told = false;
+    };
+    Forked forked;
+    forked.run = [](Message& self) { static_cast<Forked&>(self).told = true; };
+    std::thread forker([&, sleeper = gettid()] {
+      EXPECT_TRUE(comes_to_rest(sleeper));
+      const pid_t child = fork();
+      if (child == 0) {
+        Message message;
+        loop->post(message);
+        _exit(0);
+      }
+      EXPECT_EQ(child, waitpid(child, nullptr, 0));
+      loop->post(forked);
+    });
+    while (!forked.told) loop->wait();
+    forker.join();
+    loop->wait(loop->clock().monotonic_ns() + 1'000'000);
+    rusage before{};
+    rusage after{};
+    getrusage(RUSAGE_THREAD, &before);
+    loop->wait(loop->clock().monotonic_ns() + 200'000'000);
+    getrusage(RUSAGE_THREAD, &after);
+    const auto micros = [](const timeval& time) { return time.tv_sec * 1'000'000 + time.tv_usec; };
+    EXPECT_LT(micros(after.ru_utime) + micros(after.ru_stime) - micros(before.ru_utime) - micros(before.ru_stime),
+              100'000);
+  }
 }
 
 TEST(Loop, RingCompletionsRunOnceAlsoPastTheRingsSize) {

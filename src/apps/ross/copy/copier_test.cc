@@ -130,8 +130,12 @@ TEST_F(CopierTest, ATreeComesOutAsItWentIn) {
     EXPECT_EQ(a.st_nlink, b.st_nlink) << to;
     EXPECT_EQ(a.st_mtim.tv_sec, b.st_mtim.tv_sec) << to;
     EXPECT_EQ(a.st_mtim.tv_nsec, b.st_mtim.tv_nsec) << to;
-    if (S_ISREG(a.st_mode)) EXPECT_EQ(read(from), read(to)) << to;
-    if (S_ISLNK(a.st_mode)) EXPECT_EQ(std::filesystem::read_symlink(from), std::filesystem::read_symlink(to));
+    if (S_ISREG(a.st_mode)) {
+      EXPECT_EQ(read(from), read(to)) << to;
+    }
+    if (S_ISLNK(a.st_mode)) {
+      EXPECT_EQ(std::filesystem::read_symlink(from), std::filesystem::read_symlink(to));
+    }
   }
   const auto out = std::filesystem::recursive_directory_iterator(root_ + "/out");
   EXPECT_EQ(static_cast<std::size_t>(std::distance(begin(out), end(out))), names);
@@ -139,7 +143,9 @@ TEST_F(CopierTest, ATreeComesOutAsItWentIn) {
   ASSERT_EQ(::stat((root_ + "/out/hole").c_str(), &sparse), 0);
   EXPECT_LT(sparse.st_blocks * 512, 8 << 20);  // the hole is one still
   char value[8];
-  if (xattrs) EXPECT_EQ(::getxattr((root_ + "/out/deep/file-1").c_str(), "user.k", value, sizeof value), 3);
+  if (xattrs) {
+    EXPECT_EQ(::getxattr((root_ + "/out/deep/file-1").c_str(), "user.k", value, sizeof value), 3);
+  }
 }
 
 TEST_F(CopierTest, ReplacesFilesAndKeepsWhatIsBesideThem) {
