@@ -23,7 +23,7 @@ class Windows : public FabricTest {
     readable_ = expose(*owner_, owned_->span(), Access::kRead);
   }
 
-  // A channel of its own tries it: the transfer fails, both ends end, the memory is whole and nothing was learned.
+  // A channel of its own tries it: a get fails, both ends end, the memory is whole and nothing was learned.
   void expect_refused(Pair pair, Way way, const Window& window, std::uint64_t offset, std::size_t size,
                       const std::string& what) {
     SCOPED_TRACE(what);
@@ -31,7 +31,10 @@ class Windows : public FabricTest {
     Move& attempt = move(mine.memory(0, size), window, offset);
     way == Way::kPut ? pair.left->put(attempt) : pair.left->get(attempt);
     drive([&] { return attempt.told == 1; });
-    EXPECT_GT(attempt.error, 0);
+    // A put may be told 0 when its memory is free again; that it was refused then shows in the channel's end alone.
+    if (way == Way::kGet) {
+      EXPECT_GT(attempt.error, 0);
+    }
     expect_ended(pair);
     EXPECT_TRUE(owned_->untouched());
     EXPECT_TRUE(mine.untouched());
