@@ -323,8 +323,11 @@ void Loop::sleep_in_kernel(std::int64_t left_ns) {
     io_uring_submit_and_wait_timeout(&ring_, &first, 1, forever ? nullptr : &timeout, nullptr);
   } else {
     timespec timeout{.tv_sec = left_ns / 1'000'000'000, .tv_nsec = left_ns % 1'000'000'000};
-    pollfd fd{.fd = watch_fd_ >= 0 ? watch_fd_ : wakeup_fd_, .events = POLLIN, .revents = 0};
-    if (ppoll(&fd, 1, forever ? nullptr : &timeout, nullptr) > 0) drain_wakeup();
+    pollfd fds[2] = {{.fd = wakeup_fd_, .events = POLLIN, .revents = 0}, {.fd = watch_fd_, .events = POLLIN}};
+    // Most sleeps end by a poller's descriptor: then the wake-up need not be read.
+    if (ppoll(fds, watch_fd_ >= 0 ? 2 : 1, forever ? nullptr : &timeout, nullptr) > 0 && fds[0].revents != 0) {
+      drain_wakeup();
+    }
   }
 }
 
