@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "base/status.h"
+#include "memory/copy_bytes.h"
 
 namespace ross::memory {
 
@@ -27,7 +28,7 @@ void Memory::visit(std::size_t offset_bytes, std::size_t size_bytes, Visit&& eac
 void Memory::copy_in(std::size_t offset_bytes, std::span<const std::byte> from) const {
   const std::byte* source = from.data();
   visit(offset_bytes, from.size(), [&source](std::byte* at, std::size_t size) {
-    std::memcpy(at, source, size);
+    copy_bytes(at, source, size);
     source += size;
   });
 }
@@ -35,7 +36,7 @@ void Memory::copy_in(std::size_t offset_bytes, std::span<const std::byte> from) 
 void Memory::copy_out(std::size_t offset_bytes, std::span<std::byte> to) const {
   std::byte* target = to.data();
   visit(offset_bytes, to.size(), [&target](const std::byte* at, std::size_t size) {
-    std::memcpy(target, at, size);
+    copy_bytes(target, at, size);
     target += size;
   });
 }

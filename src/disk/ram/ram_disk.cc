@@ -10,9 +10,9 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstring>
 
 #include "base/units.h"
+#include "memory/copy_bytes.h"
 
 namespace ross::disk {
 namespace {
@@ -36,9 +36,9 @@ class RamDisk final : public Disk {
     if (request.size_bytes > 0) {
       std::byte* const at = data_ + request.offset_bytes;
       if (request.kind == Request::Kind::kRead) {
-        std::memcpy(request.data, at, request.size_bytes);
+        memory::copy_bytes(request.data, at, request.size_bytes);
       } else {
-        std::memcpy(at, request.data, request.size_bytes);
+        memory::copy_bytes(at, request.data, request.size_bytes);
       }
     }
     request.done(request, static_cast<int>(request.size_bytes));

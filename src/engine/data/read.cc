@@ -27,11 +27,6 @@ constexpr std::int64_t kDayNs = 86'400'000'000'000;
 
 bool matches(const std::byte* block, std::uint32_t crc) { return crc32c({block, kBlockBytes}) == crc; }
 
-void prefetch(const std::byte* block) {
-  constexpr std::size_t kLineBytes = 64;
-  for (std::size_t at = 0; at < kBlockBytes; at += kLineBytes) __builtin_prefetch(block + at);
-}
-
 Status mismatch(BlockRef ref) {
   const std::string what =
       fmt::format("device {} block {} does not match its checksum: run ross fsck --data on the pool",
@@ -119,17 +114,13 @@ Result<std::uint64_t> Container::plan_read(fs::FileId file, std::uint64_t offset
   return plan.size;
 }
 
-// Every device is memory: check a block where it lies, then copy it while it is in the cache. The next block is called into
-// the cache meanwhile, because the processor's own prefetching ends with each page: without it a cold read is a third slower.
+// Every device is memory: check a block where it lies, then copy it while it is in the cache.
 Status Container::read_mapped(const ReadPlan& plan) {
-  const auto mapped = [this](BlockRef ref) {
-    return core_.disks[format::device_of(ref.address)]->mapped() + format::block_of(ref.address) * kBlockBytes;
-  };
   for (std::size_t i = 0; i < plan.refs.size(); ++i) {
     const BlockRef ref = plan.refs[i];
     if (!format::is_stored(ref.address)) continue;
-    const std::byte* const block = mapped(ref);
-    if (i + 1 < plan.refs.size() && format::is_stored(plan.refs[i + 1].address)) prefetch(mapped(plan.refs[i + 1]));
+    const disk::Disk& disk = *core_.disks[format::device_of(ref.address)];
+    const std::byte* const block = disk.mapped() + format::block_of(ref.address) * kBlockBytes;
     if (!matches(block, ref.crc)) return mismatch(ref);
     const auto part = plan.part(i);
     plan.into.copy_in(part.memory_at, {block + part.begin, part.size});
