@@ -74,9 +74,9 @@ Result<Socket> listen_at(const std::filesystem::path& path) {
   return socket;
 }
 
-Result<Socket> connect_to(const std::filesystem::path& path) {
+Result<Socket> connect_to(const std::filesystem::path& path, int flags) {
   ROSS_TRY(const Place place, place_of(path));
-  Socket socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  Socket socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | flags, 0));
   if (!socket) return failed(path, "make a socket for");
   const auto* address = reinterpret_cast<const sockaddr*>(&place.address);
   if (::connect(socket.fd(), address, sizeof place.address) != 0) return failed(path, "connect to");

@@ -31,8 +31,9 @@ class Socket {
 
 // Binds and listens, replacing what an earlier process left there. The socket is made for this user alone.
 Result<Socket> listen_at(const std::filesystem::path& path);
-// ENOENT or ECONNREFUSED when nobody listens.
-Result<Socket> connect_to(const std::filesystem::path& path);
+// ENOENT or ECONNREFUSED when nobody listens. With SOCK_NONBLOCK for flags the socket does not block, and this call neither: EAGAIN
+// while too many wait there to be accepted.
+Result<Socket> connect_to(const std::filesystem::path& path, int flags = 0);
 Result<Peer> peer_of(int fd);
 
 // Sends or receives exactly size bytes, blocking until deadline_ns (monotonic): for greetings, before a loop takes
