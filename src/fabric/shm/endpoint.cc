@@ -1,5 +1,6 @@
 #include "fabric/shm/endpoint.h"
 
+#include <fcntl.h>
 #include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -70,6 +71,8 @@ Status ShmEndpoint::listen() {
   auto listener = listen_at(path_);
   if (!listener.has_value()) return std::move(listener).error();
   listener_ = *std::move(listener);
+  // A peer may be gone again when its turn to be accepted comes.
+  if (::fcntl(listener_.fd(), F_SETFL, O_NONBLOCK) != 0) return Status(errno);
   struct stat node {};
   if (::lstat(path_.c_str(), &node) != 0) return Status(errno);
   listener_device_ = node.st_dev;

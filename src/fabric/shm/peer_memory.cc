@@ -1,8 +1,9 @@
 #include "fabric/shm/peer_memory.h"
 
 #include <poll.h>
-#include <sys/pidfd.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cstring>
@@ -13,7 +14,7 @@ namespace ross::fabric::shm {
 
 PeerMemory::PeerMemory(InboxHeader* inbox, SharedMemory table, const Hello& hello, const Peer& peer)
     : inbox_(inbox), table_(std::move(table)), pid_(peer.pid), link_(hello.link) {
-  if (pid_ > 0) process_ = Descriptor(::pidfd_open(pid_, 0));
+  if (pid_ > 0) process_ = Descriptor(static_cast<int>(::syscall(SYS_pidfd_open, pid_, 0)));
   if (!table_ || !process_) return;
   reads_ = probe(hello);
   if (!reads_) return;
