@@ -3,7 +3,7 @@
 //   ROSS_TRY(auto domain, shm::make_domain({}));
 //   ROSS_TRY(auto endpoint, domain->open(loop, {.limits = limits, .listen = "/run/ross/agent.sock", .acceptor = &acceptor}));
 //
-// An address is the path of a socket, of any length up to kAddressBytesMax. Between processes of one user a transfer is one
+// An address is the path of a socket from the root on, kAddressBytesMax at most. Between processes of one user a transfer is one
 // copy made by who began it; between users the data goes through the rings, copied once on each side, and every request is
 // checked by the window's owner.
 //

@@ -8,7 +8,6 @@
 
 #include <algorithm>
 #include <bit>
-#include <filesystem>
 
 #include "base/log.h"
 
@@ -19,6 +18,11 @@ constexpr unsigned kPassesBetweenLooks = 64;
 constexpr int kAcceptsPerLook = 16;
 constexpr std::int64_t kRetryNs = 1'000'000;          // a full backlog
 constexpr std::int64_t kAcceptPauseNs = 100'000'000;  // no descriptors left
+
+constexpr std::string_view kAddressForm = "an address of shm is the path of a socket, from the root on";
+bool is_address(std::string_view address) {
+  return address.starts_with('/') && address.size() <= kAddressBytesMax && !address.contains('\0');
+}
 
 }  // namespace
 
@@ -31,7 +35,7 @@ ShmEndpoint::ShmEndpoint(runtime::Loop& loop, const ShmOptions& options, const E
 
 Result<std::unique_ptr<Endpoint>> ShmEndpoint::open(runtime::Loop& loop, const ShmOptions& options,
                                                     const EndpointOptions& endpoint_options) {
-  if (endpoint_options.listen.size() > kAddressBytesMax) return fail(ENAMETOOLONG);
+  if (!endpoint_options.listen.empty() && !is_address(endpoint_options.listen)) return fail(EINVAL, kAddressForm);
   std::unique_ptr<ShmEndpoint> endpoint(new ShmEndpoint(loop, options, endpoint_options));
   // A record takes half a ring at most, and its head half of that.
   const std::size_t needed = std::bit_ceil(4 * record_bytes(endpoint->limits_.head_bytes_max, 0));
@@ -67,7 +71,11 @@ ShmEndpoint::~ShmEndpoint() {
 }
 
 Status ShmEndpoint::listen() {
-  path_ = std::filesystem::absolute(path_).string();
+  // A node that somebody listens at stays; one that a dead process left is replaced.
+  const auto taken = connect_to(path_, SOCK_NONBLOCK);
+  if (taken.has_value() || taken.error().error() == EAGAIN) {
+    return Status(EADDRINUSE, path_ + ": another process listens there");
+  }
   auto listener = listen_at(path_);
   if (!listener.has_value()) return std::move(listener).error();
   listener_ = *std::move(listener);
@@ -124,8 +132,8 @@ void ShmEndpoint::connect(std::string_view address, Connecting& connecting, std:
   pending->connecting = &connecting;
   pending->path = address;
   pending->deadline_ns = deadline_ns;
-  if (address.empty() || address.size() > kAddressBytesMax) {
-    pending->failed = Status(EINVAL, "an address of shm is the path of a socket");
+  if (!is_address(address)) {
+    pending->failed = Status(EINVAL, kAddressForm);
   } else {
     dial(*pending);
   }

@@ -49,8 +49,11 @@ Result<PeerMemory::Piece> PeerMemory::begin(std::size_t mark, const Window& wind
   std::atomic<std::uint32_t>& marked = inbox_->marks[mark];
   marked.store(static_cast<std::uint32_t>(key->index + 1), std::memory_order_seq_cst);
   const WindowEntry& entry = reinterpret_cast<const WindowEntry*>(table_.data())[key->index];
-  const bool open =
-      entry.state.load(std::memory_order_seq_cst) == 1 && inbox_->ended.load(std::memory_order_seq_cst) == 0;
+  const bool open = entry.state.load(std::memory_order_seq_cst) == 1;
+  if (inbox_->ended.load(std::memory_order_seq_cst) != 0) {
+    marked.store(0, std::memory_order_release);
+    return fail(ESHUTDOWN, "the process at the other end has closed the connection");
+  }
   const std::array secret = {entry.key[0].load(kRelaxed), entry.key[1].load(kRelaxed)};
   const std::uint64_t size = entry.size_bytes.load(kRelaxed);
   const std::uint64_t only_for = entry.only_for.load(kRelaxed);

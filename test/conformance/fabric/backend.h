@@ -9,6 +9,7 @@
 // Ownership: a Fixture owns its domains and outlives their endpoints. Threading: owner thread; a domain any thread.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -25,8 +26,8 @@ class Fixture {
   virtual ~Fixture() = default;
   // Of side 0 and side 1, which talk to each other: two domains, or twice the same.
   virtual Domain& domain(int side) = 0;
-  // For EndpointOptions::listen: a place where nobody listens yet, another one in each call.
-  virtual std::string listen_address() = 0;
+  // For EndpointOptions::listen of that side: a place where nobody listens yet, another one in each call.
+  virtual std::string listen_address(int side) = 0;
   // An address in the right form where nobody listens.
   virtual std::string nobody_address() = 0;
   // An address where something takes connections and says nothing, until the fixture is gone. Empty: there is no such thing.
@@ -45,6 +46,9 @@ struct Backend {
   std::function<std::string()> skip;
   std::function<Result<std::unique_ptr<Fixture>>()> make;
 };
+
+// For random choices in the test that runs: ROSS_SEED or a new one, which is printed when the test fails.
+std::uint64_t test_seed();
 
 // Defined by the program.
 const std::vector<Backend>& backends();

@@ -26,7 +26,7 @@ class ShmFixture final : public Fixture {
     return {};
   }
   Domain& domain(int side) override { return *domains_[side]; }
-  std::string listen_address() override { return place(); }
+  std::string listen_address(int) override { return place(); }
   std::string nobody_address() override { return place(); }
   std::string silent_address() override {
     const std::string path = place();
