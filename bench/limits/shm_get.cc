@@ -132,7 +132,9 @@ class Server final : public Acceptor, public Receiver {
       slot.transfer.done = [](Transfer& self, int error) {
         if (error != 0 && error != ESHUTDOWN) bench::give_up("transferring", std::strerror(error));
         auto& by = *static_cast<Move&>(self).slot;
+        by.moving = false;
         if (error == 0 && by.reply_after) by.server->channel_->send(by.reply);
+        if (error == 0 && std::exchange(by.asked_again, false)) by.server->move(by);
       };
       slot.transfer.slot = &slot;
       slot.server = this;
@@ -148,6 +150,7 @@ class Server final : public Acceptor, public Receiver {
   }
   Status on_message() override {
     Slot& slot = slots_[head_.slot];
+    slot.answer = head_.answer;
     std::memcpy(slot.reply.head.data(), &head_, sizeof head_);
     slot.reply.payload = memory::Memory();
     switch (head_.answer) {
@@ -158,26 +161,34 @@ class Server final : public Acceptor, public Receiver {
         break;
       case Answer::kPut:
       case Answer::kPull:
-        slot.transfer.local = memory::Memory(source_.next(), head_.size_bytes);
         slot.window.size_bytes = head_.size_bytes;
         slot.window.key.assign(head_.key.data(), head_.key.size());
-        slot.transfer.window = &slot.window;
-        if (head_.answer == Answer::kPull) {
-          slot.reply_after = true;
-          channel_->get(slot.transfer);
-          return {};
+        // The answer may overtake the word that the put is over.
+        if (slot.moving) {
+          slot.asked_again = true;
+        } else {
+          move(slot);
         }
-        channel_->put(slot.transfer);
+        return {};
     }
     channel_->send(slot.reply);
     return {};
   }
   void on_closed(const Status&) override { closed = true; }
+  struct Slot;
+  void move(Slot& slot) {
+    slot.moving = true;
+    slot.transfer.local = memory::Memory(source_.next(), slot.window.size_bytes);
+    slot.transfer.window = &slot.window;
+    slot.reply_after = slot.answer == Answer::kPull;
+    if (slot.reply_after) return channel_->get(slot.transfer);
+    channel_->put(slot.transfer);
+    channel_->send(slot.reply);
+  }
   void forget() { channel_.reset(); }
   bool closed = false;
 
  private:
-  struct Slot;
   struct Move : Transfer {
     Slot* slot = nullptr;
   };
@@ -186,7 +197,10 @@ class Server final : public Acceptor, public Receiver {
     Move transfer;
     Window window;
     Server* server = nullptr;
+    Answer answer = Answer::kEcho;
     bool reply_after = false;
+    bool moving = false;
+    bool asked_again = false;
   };
   const Row& row_;
   Source source_;

@@ -84,10 +84,9 @@ static_assert(sizeof(RecordPrefix) == kRecordAlign);
 struct TransferHead {
   WindowKey key;
   std::uint64_t offset;
-  std::uint64_t size_bytes;
-  std::uint64_t is_last;  // of a put: the piece after which the peer is told
+  std::uint64_t size_bytes;  // all that is left of it: of a put more than the piece that comes with this
 };
-static_assert(sizeof(TransferHead) == 48);
+static_assert(sizeof(TransferHead) == 40);
 
 constexpr std::size_t record_pad(std::size_t size_bytes) {
   return (size_bytes + kRecordAlign - 1) & ~(kRecordAlign - 1);

@@ -7,12 +7,13 @@
 namespace ross::fabric::shm {
 
 Status Served::on_put(const TransferHead& head, std::span<const std::byte> chunk) {
-  if (head.size_bytes != chunk.size()) return Status(EPROTO, "the peer puts another amount than it says");
+  if (chunk.size() > head.size_bytes || (chunk.empty() && head.size_bytes > 0))
+    return Status(EPROTO, "the peer puts another amount than it says");
   const auto place = windows_.find(
       {.key = head.key, .access = Access::kWrite, .offset = head.offset, .size_bytes = head.size_bytes, .link = link_});
   if (!place.has_value()) return place.error();
   memory::copy_bytes(place->data(), chunk.data(), chunk.size());
-  if (head.is_last == 0) return {};
+  if (chunk.size() < head.size_bytes) return {};
   if (++waiting_ > Transfers::kRepliesMax) return Status(EPROTO, "the peer has too many transfers under way");
   ++placed_;
   return {};
@@ -47,10 +48,11 @@ Result<Progress> Served::run() {
       const std::size_t step = std::min<std::uint64_t>(head.size_bytes, ring_.ring_bytes() / 4);
       ROSS_TRY(const bool fits, ring_.has_room(record_bytes(0, step)));
       if (!fits) return Progress::kNoRoom;
-      ROSS_TRY(
-          const auto place,
-          windows_.find(
-              {.key = head.key, .access = Access::kRead, .offset = head.offset, .size_bytes = step, .link = link_}));
+      ROSS_TRY(const auto place, windows_.find({.key = head.key,
+                                                .access = Access::kRead,
+                                                .offset = head.offset,
+                                                .size_bytes = head.size_bytes,
+                                                .link = link_}));
       std::byte* const chunk = ring_.begin(
           {.kind = Kind::kData, .head_bytes = 0, .chunk_bytes = static_cast<std::uint32_t>(step), .payload_bytes = 0},
           {});

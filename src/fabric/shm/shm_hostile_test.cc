@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstring>
 #include <filesystem>
 #include <thread>
@@ -55,6 +56,12 @@ struct Letter : Outgoing {
     sent = [](Outgoing& self, bool) { ++static_cast<Letter&>(self).told; };
   }
 };
+
+Window exposed(Endpoint& endpoint, const Exposure& exposure) {
+  auto window = endpoint.expose(exposure);
+  EXPECT_TRUE(window.has_value());
+  return window.has_value() ? *std::move(window) : Window();
+}
 
 struct Move : Transfer {
   Window to;
@@ -107,7 +114,7 @@ struct Hostile {
   void write(const RecordPrefix& prefix, std::span<const std::byte> head = {}) {
     std::byte* const at = ring.data() + kInboxHeaderBytes + tail % theirs.ring_bytes;
     std::memcpy(at, &prefix, sizeof prefix);
-    std::memcpy(at + sizeof prefix, head.data(), head.size());
+    std::ranges::copy(head, at + sizeof prefix);
     tail += record_bytes(prefix.head_bytes, prefix.chunk_bytes);
     header().tail.store(tail);
   }
@@ -401,7 +408,7 @@ TEST_F(ShmHostileTest, TablesThatLie) {
 TEST_F(ShmHostileTest, RevokeWaitsForAMarkAndEndsWhoKeepsIt) {
   std::vector<std::byte> memory(4096);
   auto hostile = meet();
-  Window window = *endpoint->expose({memory, Access::kWrite, nullptr, nullptr});
+  Window window = exposed(*endpoint, {memory, Access::kWrite, nullptr, nullptr});
   WindowKey key{};
   std::memcpy(&key, window.key.data(), sizeof key);
   std::atomic<bool> cleared = false;
@@ -416,13 +423,13 @@ TEST_F(ShmHostileTest, RevokeWaitsForAMarkAndEndsWhoKeepsIt) {
   EXPECT_EQ(victim.closed, 0);
   copier.join();
 
-  window = *endpoint->expose({memory, Access::kWrite, nullptr, nullptr});
+  window = exposed(*endpoint, {memory, Access::kWrite, nullptr, nullptr});
   std::memcpy(&key, window.key.data(), sizeof key);
   hostile->header().marks[15].store(static_cast<std::uint32_t>(key.index + 2));  // another window: nobody waits
   const std::int64_t begin = system_clock().monotonic_ns();
   endpoint->revoke(window);
   EXPECT_LT(system_clock().monotonic_ns() - begin, ShmChannel::kSettleNs / 2);
-  window = *endpoint->expose({memory, Access::kWrite, nullptr, nullptr});
+  window = exposed(*endpoint, {memory, Access::kWrite, nullptr, nullptr});
   std::memcpy(&key, window.key.data(), sizeof key);
   hostile->header().marks[15].store(static_cast<std::uint32_t>(key.index + 1));
   endpoint->revoke(window);
@@ -432,7 +439,7 @@ TEST_F(ShmHostileTest, RevokeWaitsForAMarkAndEndsWhoKeepsIt) {
 TEST_F(ShmHostileTest, ARingFullOfRequestsIsBounded) {
   std::vector<std::byte> memory(1 << 20);
   const auto hostile = meet();
-  const Window window = *endpoint->expose({memory, Access::kRead, nullptr, nullptr});
+  const Window window = exposed(*endpoint, {memory, Access::kRead, nullptr, nullptr});
   TransferHead head{.size_bytes = memory.size()};
   std::memcpy(&head.key, window.key.data(), sizeof head.key);
   for (std::size_t i = 0; i < Transfers::kRepliesMax + 1; ++i) {

@@ -41,6 +41,12 @@ struct End final : Receiver, Acceptor {
   }
 };
 
+Window exposed(Endpoint& endpoint, const Exposure& exposure) {
+  auto window = endpoint.expose(exposure);
+  EXPECT_TRUE(window.has_value());
+  return window.has_value() ? *std::move(window) : Window();
+}
+
 struct Move : Transfer {
   int told = -1;
   Move(std::span<std::byte> memory, const Window& to, std::uint64_t offset = 0) {
@@ -55,8 +61,9 @@ struct Letter : Outgoing {
   explicit Letter(std::string_view text) {
     head.resize(text.size());
     std::memcpy(head.data(), text.data(), text.size());
-    sent = [](Outgoing&, bool) {};
+    sent = [](Outgoing& self, bool ok) { static_cast<Letter&>(self).ok = ok; };
   }
+  bool ok = false;
 };
 
 void drive(runtime::Loop& loop, const std::function<bool()>& done) {
@@ -149,7 +156,7 @@ TEST_F(ShmTest, WindowsInMemoryThatIsMapped) {
   const std::size_t end = 12'355 + own.size();
   EXPECT_EQ(std::memcmp(memory.data() + end, around.data() + end, around.size() - end), 0);
 
-  const Window out = *right_endpoint->expose({memory.subspan(1), Access::kRead, region.get(), right.channel.get()});
+  const Window out = exposed(*right_endpoint, {memory.subspan(1), Access::kRead, region.get(), right.channel.get()});
   std::vector<std::byte> got(700'000);
   Move get(got, out, 99);
   left.channel->get(get);
@@ -170,7 +177,7 @@ TEST_F(ShmTest, ARegionGivesItsMemoryBackThoughPeersMapIt) {
   auto made = *allocate_region(1 << 20);
   const std::shared_ptr<SharedRegion> kept = static_cast<ShmRegion&>(*made).shared();
   fill(made->memory(), 5);
-  const Window window = *right_endpoint->expose({made->memory(), Access::kRead, made.get(), nullptr});
+  const Window window = exposed(*right_endpoint, {made->memory(), Access::kRead, made.get(), nullptr});
   std::vector<std::byte> got(1 << 20);
   Move get(got, window);
   left.channel->get(get);
@@ -190,7 +197,7 @@ TEST_F(ShmTest, ManyRegionsInTurn) {
   for (int i = 0; i < 200; ++i) {
     auto region = *allocate_region(8192);
     fill(region->memory(), static_cast<unsigned>(i));
-    const Window window = *right_endpoint->expose({region->memory(), Access::kRead, region.get(), nullptr});
+    const Window window = exposed(*right_endpoint, {region->memory(), Access::kRead, region.get(), nullptr});
     std::vector<std::byte> got(8192);
     Move get(got, window);
     left.channel->get(get);
@@ -226,6 +233,7 @@ int visit_as_another_user(const std::string& path, const Window& writable, const
   if (get.told != 0 || std::memcmp(got.data(), expected.data() + 7, got.size()) != 0) return 13;
   Letter letter("done");
   end.channel->send(letter);
+  drive(*loop, [&] { return letter.ok; });  // else the put, which is nothing to it, may come first
   Move wrong(bytes, readable);
   end.channel->put(wrong);  // it may only be read
   drive(*loop, [&] { return end.closed == 1; });
@@ -241,8 +249,8 @@ TEST_F(ShmTest, AnotherUserGoesThroughTheRingsAndIsChecked) {
   auto region = *allocate_region(1 << 20);  // also in memory that peers of this user map
   std::vector<std::byte> target(1 << 20);
   fill(region->memory(), 9);
-  const Window writable = *right_endpoint->expose({target, Access::kWrite, nullptr, nullptr});
-  const Window readable = *right_endpoint->expose({region->memory(), Access::kRead, region.get(), nullptr});
+  const Window writable = exposed(*right_endpoint, {target, Access::kWrite, nullptr, nullptr});
+  const Window readable = exposed(*right_endpoint, {region->memory(), Access::kRead, region.get(), nullptr});
   const pid_t child = ::fork();
   if (child == 0) ::_exit(visit_as_another_user(path, writable, readable));
   drive(*loop, [&] { return right.closed == 1; });

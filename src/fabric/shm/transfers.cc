@@ -56,7 +56,7 @@ Result<Progress> Transfers::run(Fifo<Transfer>& queue, Access access, std::size_
     if (budget == 0) return Progress::kMore;
     Transfer& transfer = queue.front();
     const std::size_t step = std::min(left_of(transfer), kPieceBytes);
-    ROSS_TRY(const PeerMemory::Piece piece, locate(transfer, 0, access, step));
+    ROSS_TRY(const PeerMemory::Piece piece, locate(transfer, 0, access));
     if (piece.out_of_reach) {
       ROSS_TRY(const Progress progress, access == Access::kWrite ? push_put(transfer) : push_get(transfer));
       if (progress != Progress::kDone) return progress;
@@ -80,9 +80,10 @@ Result<Progress> Transfers::run(Fifo<Transfer>& queue, Access access, std::size_
   return Progress::kDone;
 }
 
-// Checked and marked by the peer's table. The mark is another one for each transfer of a batch.
-Result<PeerMemory::Piece> Transfers::locate(const Transfer& transfer, std::size_t mark, Access access,
-                                            std::size_t size_bytes) {
+// Checked and marked by the peer's table: all that is left, so that one too long is refused before it touches anything. The
+// mark is another one for each transfer of a batch.
+Result<PeerMemory::Piece> Transfers::locate(const Transfer& transfer, std::size_t mark, Access access) {
+  const std::uint64_t size_bytes = left_of(transfer);
   const std::uint64_t offset = transfer.offset_bytes + transfer.words[0];
   if (offset < transfer.offset_bytes) return fail(refused());
   ROSS_TRY(const auto piece, peer_.begin(mark, *transfer.window, access, offset, size_bytes));
@@ -100,7 +101,7 @@ Status Transfers::copy_batch(Fifo<Transfer>& queue, Access access, PeerMemory::P
     if (transfer == nullptr || batch.remotes == kMarksMax || batch.locals == kLocalSpansMax || batch.bytes >= budget)
       break;
     // What is wrong with it is said when it is the first.
-    const auto next = locate(*transfer, batch.remotes, access, std::min(left_of(*transfer), kPieceBytes));
+    const auto next = locate(*transfer, batch.remotes, access);
     if (!next.has_value() || next->out_of_reach || next->region_missing) break;
     if (next->mapped != nullptr) {
       peer_.unmark(batch.remotes, 1);
@@ -138,8 +139,7 @@ Result<Progress> Transfers::push_put(Transfer& transfer) {
     ROSS_TRY(const bool fits, ring_.has_room(record_bytes(sizeof head, step)));
     if (!fits) return Progress::kNoRoom;
     head.offset = transfer.offset_bytes + transfer.words[0];
-    head.size_bytes = step;
-    head.is_last = step == left_of(transfer) ? 1 : 0;
+    head.size_bytes = left_of(transfer);
     std::byte* const chunk = ring_.begin({.kind = Kind::kPut,
                                           .head_bytes = sizeof head,
                                           .chunk_bytes = static_cast<std::uint32_t>(step),
@@ -157,8 +157,7 @@ Result<Progress> Transfers::push_get(Transfer& transfer) {
   if (!fits) return Progress::kNoRoom;
   const TransferHead head{.key = *parse_key(*transfer.window),
                           .offset = transfer.offset_bytes + transfer.words[0],
-                          .size_bytes = left_of(transfer),
-                          .is_last = 1};
+                          .size_bytes = left_of(transfer)};
   ring_.begin({.kind = Kind::kGet, .head_bytes = sizeof head, .chunk_bytes = 0, .payload_bytes = 0},
               std::as_bytes(std::span(&head, 1)));
   transfer.words[1] = kIsGet;

@@ -98,7 +98,7 @@ class Transfers {
  private:
   struct Batch;
   Result<Progress> run(Fifo<Transfer>& queue, Access access, std::size_t& budget);
-  Result<PeerMemory::Piece> locate(const Transfer& transfer, std::size_t mark, Access access, std::size_t size_bytes);
+  Result<PeerMemory::Piece> locate(const Transfer& transfer, std::size_t mark, Access access);
   Status copy_batch(Fifo<Transfer>& queue, Access access, PeerMemory::Piece piece, std::size_t& budget);
   Result<Progress> push_put(Transfer& transfer);
   Result<Progress> push_get(Transfer& transfer);
