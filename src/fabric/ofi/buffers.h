@@ -89,6 +89,7 @@ class SendPool {
     return slot;
   }
   void give(SendSlot* slot) { free_.push_back(slot); }
+  [[nodiscard]] std::size_t free() const { return free_.size(); }
   [[nodiscard]] std::size_t in_use() const { return slots_.size() - free_.size(); }
 
  private:

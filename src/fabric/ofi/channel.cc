@@ -58,6 +58,7 @@ Introduction OfiChannel::introduction() const {
 
 void OfiChannel::start(Receiver& receiver) {
   receiver_ = &receiver;
+  if (ending_) endpoint_.closing(*this);
   endpoint_.wake(*this);
 }
 
@@ -123,7 +124,7 @@ bool OfiChannel::arrive(const PieceHeader& header, std::span<const std::byte> bo
           break;
         }
         open_.push_back({record->number, record->window});
-        if (endpoint_.provider().asks_first()) grants_.push_back(record->number);
+        grants_.push_back(record->number);
       }
       endpoint_.wake(*this);
       return false;
@@ -271,6 +272,8 @@ bool OfiChannel::flush() {
       flight.over = true;
       endpoint_.finished(flight);
     }
+    // One that has gone must not be written to: what it left is not there any more if it was of this very process.
+    if (node_->watch.gone()) node_->cut = true;
     if (node_->cut) return true;
     if (!closing_said_) {
       SendSlot* const slot = new_piece();
@@ -370,7 +373,6 @@ bool OfiChannel::announce() {
       endpoint_.finished(flight);
     } else {
       flight.key = *key;
-      flight.granted = !endpoint_.provider().asks_first();
       ++next_number_;
       const TransferRecord record{flight.number, key->access,           key->id,
                                   key->rkey,     transfer.offset_bytes, flight.size_bytes};
@@ -605,7 +607,7 @@ void OfiChannel::end(const Status& why) {
   why_ = why;
   ending_since_ns_ = endpoint_.loop().clock().monotonic_ns();
   grants_.clear();
-  endpoint_.closing(*this);
+  if (receiver_ != nullptr) endpoint_.closing(*this);
   endpoint_.wake(*this);
 }
 
@@ -648,7 +650,6 @@ void OfiChannel::say_bye_to(PeerNode& peer) {
 }
 
 std::size_t OfiChannel::settle(std::int64_t now_ns) {
-  if (receiver_ == nullptr) return 0;
   const bool local = endpoint_.provider().local_only;
   const std::int64_t waited = now_ns - ending_since_ns_;
   if (local && node_->watch.gone()) {
@@ -666,8 +667,8 @@ std::size_t OfiChannel::settle(std::int64_t now_ns) {
       return 0;
     }
   }
-  // The other end has nothing under way: by its word, because it never had leave, or because it is cut off.
-  const bool quiet = bye_heard_ || node_->cut || !met_ || (open_.empty() && endpoint_.provider().asks_first());
+  // Nothing of the other end is under way: it had no leave, has said so, or is cut off.
+  const bool quiet = open_.empty() || bye_heard_ || node_->cut || !met_;
   if (!flights_.empty() || !quiet || !(bye_said_ || node_->cut || !met_)) return 0;
 
   std::size_t count = 1;

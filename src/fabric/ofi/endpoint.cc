@@ -120,6 +120,10 @@ OfiEndpoint::~OfiEndpoint() {
       }
     }
   }
+  // libfabric 1.17 shares its own view of an shm endpoint within a process and follows it when the table is closed, though the
+  // endpoint may be gone by then. So the table stays.
+  if (lost_sight_) [[maybe_unused]]
+    fid_av* const kept = addresses_.release();
   if (provider().endpoint_bound) {  // registrations of an endpoint are closed before it
     windows_.reset();
     bounces_.reset();
@@ -132,11 +136,11 @@ OfiEndpoint::~OfiEndpoint() {
 std::size_t OfiEndpoint::poll() {
   std::size_t count = dials_.empty() ? 0 : run_dials();
   blocked_ = false;
-  if (!stalled_.empty()) drain_outboxes();
-  count += flush();
   if (!receives_->retry()) blocked_ = true;
+  // First what has come: that a peer has ended is known before something is sent to it.
   count += arrive(kReadsPerPass);
   count += tell();
+  if (!stalled_.empty()) drain_outboxes();
   count += flush();
   if (!closing_.empty()) count += settle();
   if (has_presence_ && now() >= tick_at_ns_) tick();
@@ -333,17 +337,16 @@ std::size_t OfiEndpoint::tell() {
 std::size_t OfiEndpoint::flush() {
   if (awake_.empty()) return 0;
   const std::size_t sent_before = sent_;
-  for (OfiChannel* const channel : std::exchange(awake_, {})) {
-    channel->awake = false;
-    flushing_ = channel;
-    const bool all = channel->flush();
-    if (flushing_ == nullptr) continue;  // it has gone in one of its calls
-    flushing_ = nullptr;
-    if (!all) {
-      blocked_ = true;
-      wake(*channel);
-    }
+  turn_.swap(awake_);
+  for (OfiChannel* const channel : turn_) {
+    if (channel != nullptr) channel->awake = false;
   }
+  for (std::size_t i = 0; i < turn_.size(); ++i) {
+    if (turn_[i] == nullptr || turn_[i]->flush() || turn_[i] == nullptr) continue;  // null: it has gone
+    blocked_ = true;
+    wake(*turn_[i]);
+  }
+  turn_.clear();
   return sent_ - sent_before;
 }
 
@@ -374,12 +377,13 @@ Result<Window> OfiEndpoint::expose(const Exposure& exposure) {
 void OfiEndpoint::revoke(const Window& window) {
   const auto key = decode_key(window.key);
   ROSS_CHECK(key.has_value(), "a window was revoked that was never exposed");
-  // Whatever has begun so far is announced in what has arrived so far.
-  arrive(kReadsInRevoke);
+  const auto at_it = [&](const Slot& slot) { return slot.channel != nullptr && slot.channel->uses(key->id); };
+  // Nothing begins without our leave; whether it has ended is told in what has arrived so far.
+  if (std::any_of(slots_.begin(), slots_.end(), at_it)) arrive(kReadsInRevoke);
   bool busy = false;
   for (std::size_t i = 0; i < slots_.size(); ++i) {
+    if (!at_it(slots_[i])) continue;
     OfiChannel* const channel = slots_[i].channel;
-    if (channel == nullptr || !channel->uses(key->id)) continue;
     busy = true;
     const Status why(ECANCELED, "a window was revoked while a transfer was under way");
     if (provider().local_only) {

@@ -157,6 +157,7 @@ class OfiEndpoint final : public Endpoint, public runtime::Poller {
   bool has_presence_ = false;
   int fd_ = -1;
   bool added_ = false;
+  bool lost_sight_ = false;  // an endpoint of this process went before its address was removed
 
   // Closed in this order: the endpoint before what it uses.
   std::unique_ptr<ReceivePool> receives_;
@@ -175,7 +176,7 @@ class OfiEndpoint final : public Endpoint, public runtime::Poller {
   std::deque<Arrival> arrivals_;
   std::vector<OfiChannel*> awake_;
   std::vector<OfiChannel*> closing_;
-  OfiChannel* flushing_ = nullptr;  // null again when it goes meanwhile
+  std::vector<OfiChannel*> turn_;  // being flushed; null: has gone meanwhile
   std::deque<Dial> dials_;
   std::deque<TransferPart> parts_;
   std::vector<TransferPart*> free_parts_;

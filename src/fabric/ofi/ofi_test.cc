@@ -24,9 +24,10 @@ TEST(Ofi, AProviderThatIsNotThereIsNamedWithThoseThatAre) {
     EXPECT_EQ(domain.error().error(), ENODEV);
     EXPECT_NE(domain.error().message().find("tcp;ofi_rxm"), std::string::npos) << domain.error().message();
   }
+  // An address that is not ours is found out when an endpoint binds it.
   const auto nowhere = make_domain({.provider = "ofi+tcp", .node = "203.0.113.77"});
-  ASSERT_FALSE(nowhere.has_value());
-  EXPECT_EQ(nowhere.error().error(), ENODEV);
+  auto loop = *runtime::Loop::create();
+  EXPECT_FALSE(nowhere.has_value() && (*nowhere)->open(*loop, {.limits = kLimits}).has_value());
 }
 
 TEST(Ofi, AddressesAreReadStrictly) {
@@ -165,8 +166,12 @@ class HostileTest : public ::testing::Test {
   }
   void drive(const std::function<bool()>& done) {
     const std::int64_t deadline = loop->clock().monotonic_ns() + 20'000'000'000;
-    while (!done() && loop->clock().monotonic_ns() < deadline) loop->wait(loop->clock().monotonic_ns() + 1'000'000);
-    EXPECT_TRUE(done());
+    bool came = done();
+    while (!came && loop->clock().monotonic_ns() < deadline) {
+      loop->wait(loop->clock().monotonic_ns() + 1'000'000);
+      came = done();
+    }
+    EXPECT_TRUE(came);
   }
   void say(Stranger& stranger, const std::string& bytes) {
     drive([&] {

@@ -1,5 +1,6 @@
 // OfiEndpoint's part about peers: meeting them, sending to them, breaking with them.
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cstring>
@@ -13,6 +14,8 @@ namespace ross::fabric::ofi {
 namespace {
 
 constexpr std::size_t kChannelsMax = 1024;
+constexpr std::size_t kPeersMax = 2 * kChannelsMax;  // also those that are being refused, or told goodbye
+constexpr std::size_t kSlotsKept = 32;               // for others than who is refused
 // The providers do not tell that nobody listens at an address: they try again for ever. Who has taken nothing for so long is
 // not there.
 constexpr std::int64_t kNobodyNs = 3'000'000'000;
@@ -98,6 +101,7 @@ void OfiEndpoint::take_hello(const PieceHeader& header, std::span<const std::byt
   if (!peer.has_value()) return drop("a greeting from an address that is not there");
   auto channel = acceptor_ != nullptr ? make_channel(**peer) : fail(ECONNREFUSED);
   if (!channel.has_value()) {
+    if (sends_->free() <= kSlotsKept) return drop("a greeting that there was no room to refuse");
     send_alone(**peer, PieceKind::kRefuse, other->channel, other->secret, {});
     return;
   }
@@ -152,7 +156,7 @@ void OfiEndpoint::forget(OfiChannel& channel) {
   free_slots_.push_back(index);
   std::erase(awake_, &channel);
   std::erase(closing_, &channel);
-  if (flushing_ == &channel) flushing_ = nullptr;
+  std::replace(turn_.begin(), turn_.end(), &channel, static_cast<OfiChannel*>(nullptr));
   PeerNode& peer = *channel.node();
   --peer.channels;
   release(peer);
@@ -162,6 +166,7 @@ void OfiEndpoint::forget(OfiChannel& channel) {
 
 Result<PeerNode*> OfiEndpoint::peer_at(const std::string& raw) {
   if (const auto at = peers_.find(raw); at != peers_.end()) return at->second.get();
+  if (peers_.size() + retired_.size() >= kPeersMax) return fail(ENOBUFS, "an endpoint has too many peers");
   auto peer = std::make_unique<PeerNode>();
   peer->raw = raw;
   if (provider().local_only) {
@@ -179,19 +184,24 @@ Result<PeerNode*> OfiEndpoint::peer_at(const std::string& raw) {
 // Forgets a peer that nothing refers to any more.
 void OfiEndpoint::release(PeerNode& peer) {
   if (peer.channels > 0 || peer.operations > 0 || !peer.outbox.empty()) return;
-  if (peer.cut) {
-    std::erase_if(retired_, [&](const auto& each) { return each.get() == &peer; });
+  const auto is_it = [&](const auto& each) { return each.get() == &peer; };
+  if (std::any_of(retired_.begin(), retired_.end(), is_it)) {
+    std::erase_if(retired_, is_it);
     return;
   }
   std::erase(stalled_, &peer);
-  fi_av_remove(addresses_.get(), &peer.address, 1, 0);
+  if (peer.watch.gone() && peer.watch.peer().pid == ::getpid()) {
+    lost_sight_ = true;
+  } else {
+    fi_av_remove(addresses_.get(), &peer.address, 1, 0);
+  }
   peers_.erase(std::string(peer.raw));
 }
 
 void OfiEndpoint::cut(PeerNode& peer, const Status& why) {
   peer.cut = true;
   log().info("fabric {}: the connection to a peer is broken: {}", provider().name, why.message());
-  // The shm provider's own bookkeeping follows the address until every operation has been told.
+  // The shm provider follows the address until every operation has been told, so there it stays in the table.
   if (!provider().local_only) fi_av_remove(addresses_.get(), &peer.address, 1, 0);
   for (SendSlot* const slot : std::exchange(peer.outbox, {})) sends_->give(slot);
   std::erase(stalled_, &peer);

@@ -31,9 +31,6 @@ struct Provider {
   std::size_t transfer_bytes_max = 0;
   unsigned key_bits = 64;
 
-  // Whether a transfer waits for the owner of its window to agree (wire.h).
-  [[nodiscard]] bool asks_first() const { return cheap_registration; }
-
   // Finds the provider, with the fewest demands it can be had with.
   static Result<Provider> find(const Options& options);
   // The same provider for an endpoint at address (numeric host and port, or a name); empty: any.

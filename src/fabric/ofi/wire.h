@@ -7,10 +7,11 @@
 //
 // Credits: each end grants kCredits pieces and says in every header how many it has taken out of its buffers. Pieces that
 // need no credit (kCredit, kWelcome, kRefuse, kBye) are few by construction and have room of their own (kSpareRoom).
-// Transfers are announced (kTransfers) before they begin, and every header says which are over (floor), so that the owner of a
-// window knows whether somebody honest is at it when he revokes it. Where keys are checked by the provider's software a
-// transfer waits until the owner agrees (kGrants): the tcp provider answers a wrong one by breaking the connection, which all
-// channels between two endpoints share, and the shm provider does not answer, and later transfers wait behind it for ever.
+// A transfer is announced (kTransfers) and begins when the owner of its window agrees (kGrants); every header says which are
+// over (floor). So the owner checks what no registration can, the window's life and who asks, and knows whether somebody is
+// at a window when he revokes it. Going ahead unasked would save a turn and lose more: the rxm providers answer a refusal by
+// breaking the connection, which all channels between two endpoints share, and shm answers not at all, and later transfers
+// wait behind that one for ever.
 //
 // Ending: kClosing asks the other end to end; kBye, when no transfer of ours is under way any more, is the last word.
 #pragma once
