@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "base/random.h"
+#include "base/units.h"
 
 namespace ross::fabric::ofi {
 namespace {
@@ -18,6 +19,12 @@ constexpr std::uint32_t kOwedMax = kCredits / 2;  // pieces taken before the pee
 constexpr std::int64_t kGraceNs = 1'000'000'000;
 // How long operations on a broken connection may take to be told.
 constexpr std::int64_t kFlushNs = 2'000'000'000;
+
+// Of puts and gets in the provider's hands: enough to keep a network busy, and so little that an announcement, which on a
+// stream waits behind them, is answered before they are through.
+constexpr std::size_t kPostedBytesMax = 8 * kMiB;
+// Of those announced and not yet in the provider's hands: beyond it the next are announced later and together.
+constexpr std::size_t kAnnouncedBytesMax = kPostedBytesMax / 2;
 
 }  // namespace
 
@@ -339,6 +346,7 @@ bool OfiChannel::announce() {
     if (fifo->head == nullptr) fifo = &waiting_[is_put ? 0 : 1];
     if (fifo->head == nullptr) break;
     if (slot == nullptr) {
+      if (unposted_bytes_ >= kAnnouncedBytesMax) break;
       if (!has_credit()) break;
       slot = new_piece();
       if (slot == nullptr) {
@@ -358,6 +366,7 @@ bool OfiChannel::announce() {
     flight.put_ordinal = static_cast<std::uint32_t>(transfer.words[0]);
     flight.size_bytes = transfer.local.size_bytes();
     flight.number = next_number_;
+    unposted_bytes_ += flight.size_bytes;
     const auto key = decode_key(transfer.window->key);
     const auto wanted = static_cast<std::uint8_t>(flight.is_put ? Access::kWrite : Access::kRead);
     if (!key) {
@@ -395,6 +404,7 @@ bool OfiChannel::post_parts() {
     while (flight.granted && !flight.over && flight.error == 0 && flight.posted_bytes < flight.size_bytes) {
       // Behind what waits for this peer: announcements arrive before what they announce.
       if (!node_->outbox.empty() || ending_) return ending_;
+      if (posted_bytes_ >= kPostedBytesMax) return true;
       if (!post_part(flight)) return ending_;
     }
   }
@@ -463,10 +473,12 @@ bool OfiChannel::post_part(Flight& flight) {
   message.rma_iov = &there;
   message.rma_iov_count = 1;
   message.context = &part->space;
-  // Without FI_DELIVERY_COMPLETE a put is complete when it has left, and a refusal by the other end goes unnoticed.
-  const ssize_t result = flight.is_put
-                             ? fi_writemsg(endpoint_.endpoint(), &message, FI_COMPLETION | FI_DELIVERY_COMPLETE)
-                             : fi_readmsg(endpoint_.endpoint(), &message, FI_COMPLETION);
+  // Complete means that local memory is free again. Where a message would not stay behind the data by itself, it has to mean
+  // that the data is there.
+  const bool ordered = flight.size_bytes <= provider.ordered_put_bytes_max;
+  const ssize_t result =
+      flight.is_put ? fi_writemsg(endpoint_.endpoint(), &message, FI_COMPLETION | (ordered ? 0 : FI_DELIVERY_COMPLETE))
+                    : fi_readmsg(endpoint_.endpoint(), &message, FI_COMPLETION);
   if (result != 0) {
     endpoint_.give_part(part);
     if (result == -FI_EAGAIN) return false;
@@ -477,6 +489,8 @@ bool OfiChannel::post_part(Flight& flight) {
   ++node_->operations;
   ++flight.parts;
   flight.posted_bytes += size;
+  posted_bytes_ += size;
+  unposted_bytes_ -= size;
   endpoint_.was_sent();
   return true;
 }
@@ -576,6 +590,7 @@ void OfiChannel::part_done(TransferPart& part, int error) {
     flight.transfer->local.copy_in(part.offset_bytes, {part.bounce, part.size_bytes});
   }
   --flight.parts;
+  posted_bytes_ -= part.size_bytes;
   if (error != 0 && flight.error == 0) flight.error = error;
   if (flight.parts == 0 && (flight.error != 0 || flight.posted_bytes == flight.size_bytes)) {
     flight.over = true;
@@ -587,6 +602,7 @@ void OfiChannel::part_done(TransferPart& part, int error) {
 std::size_t OfiChannel::tell_flight(Flight& flight) {
   Transfer& transfer = *flight.transfer;
   const int error = flight.error;
+  unposted_bytes_ -= flight.size_bytes - flight.posted_bytes;
   const auto at = std::find_if(flights_.begin(), flights_.end(), [&](const Flight& each) { return &each == &flight; });
   flights_.erase(at);
   if (error != 0) end(Status(error, "a transfer failed: the other end's window refused it, or the connection broke"));
@@ -620,7 +636,7 @@ void OfiChannel::lose(const Status& why) {
 void OfiChannel::abandon_flights() {
   for (Flight& flight : flights_) {
     if (flight.over) continue;
-    endpoint_.abandon(flight);
+    endpoint_.abandon(flight);  // posted_bytes_ stays: nothing more is posted on a channel that ends
     flight.parts = 0;
     if (flight.error == 0) flight.error = ECONNRESET;
   }

@@ -65,6 +65,7 @@ class OfiChannel final : public Channel {
   std::size_t settle(std::int64_t now_ns);
   [[nodiscard]] bool uses(std::uint64_t window) const;
   [[nodiscard]] bool ending() const { return ending_; }
+  [[nodiscard]] bool busy() const { return !flights_.empty() || !open_.empty(); }
   // The peer was cut: nothing is under way, whatever was not told.
   void lose(const Status& why);
   void abandon_flights();
@@ -140,6 +141,8 @@ class OfiChannel final : public Channel {
   };
   Fifo waiting_[2];  // gets, puts
   std::list<Flight> flights_;
+  std::size_t posted_bytes_ = 0;    // of transfers, not complete
+  std::size_t unposted_bytes_ = 0;  // of flights
   std::uint32_t next_number_ = 0;
 
   // Ending.

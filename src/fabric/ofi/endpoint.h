@@ -112,8 +112,10 @@ class OfiEndpoint final : public Endpoint, public runtime::Poller {
     Connecting* connecting = nullptr;
     std::unique_ptr<OfiChannel> channel;  // null: it has failed already, with why
     Status why;
+    std::string raw;
     std::int64_t deadline_ns = 0;
     std::int64_t begun_ns = 0;
+    int tries = 0;
   };
 
   OfiEndpoint(OfiDomain& domain, runtime::Loop& loop, const EndpointOptions& options);
@@ -132,6 +134,7 @@ class OfiEndpoint final : public Endpoint, public runtime::Poller {
   void take_welcome(const PieceHeader& header, std::span<const std::byte> body);
   void take_refuse(const PieceHeader& header);
   std::size_t run_dials();
+  Status greet(Dial& dial);
   void finish(Dial dial, Result<std::unique_ptr<Channel>> result);
   // Sending.
   bool try_post(SendSlot& slot);

@@ -19,6 +19,7 @@ constexpr std::size_t kSlotsKept = 32;               // for others than who is r
 // The providers do not tell that nobody listens at an address: they try again for ever. Who has taken nothing for so long is
 // not there.
 constexpr std::int64_t kNobodyNs = 3'000'000'000;
+constexpr int kDialTriesMax = 5;
 constexpr std::int64_t kStalledMaxNs = 10'000'000'000;  // a peer known to be there takes nothing
 constexpr std::int64_t kLastWordsNs = 1'000'000'000;    // to a peer without channels
 constexpr std::int64_t kTryNs = 20'000;                 // between tries of a peer that is there
@@ -33,28 +34,35 @@ void OfiEndpoint::connect(std::string_view address, Connecting& connecting, std:
   dial.connecting = &connecting;
   dial.deadline_ns = deadline_ns;
   dial.begun_ns = now();
-  const auto begin = [&]() -> Status {
-    auto raw = address.size() <= kAddressBytesMax ? parse_address(provider().info->addr_format, address)
-                                                  : fail(EINVAL, "an address of more bytes than any has");
-    if (!raw.has_value()) return std::move(raw).error();
-    auto peer = peer_at(*raw);
-    if (!peer.has_value()) return std::move(peer).error();
-    auto channel = make_channel(**peer);
-    if (!channel.has_value()) return std::move(channel).error();
-    dial.channel = *std::move(channel);
-    Introduction own = dial.channel->introduction();
-    own.address_bytes = static_cast<std::uint32_t>(raw_name_.size());
-    std::byte body[sizeof own + kRawAddressBytesMax];
-    std::memcpy(body, &own, sizeof own);
-    std::memcpy(body + sizeof own, raw_name_.data(), raw_name_.size());
-    if (!send_alone(**peer, PieceKind::kHello, 0, 0, std::span(body).first(sizeof own + raw_name_.size()))) {
-      return Status(ENOBUFS, "no room to send a greeting");
-    }
-    return {};
-  };
-  dial.why = begin();
-  if (!dial.why.ok()) dial.channel.reset();
+  auto raw = address.size() <= kAddressBytesMax ? parse_address(provider().info->addr_format, address)
+                                                : fail(EINVAL, "an address of more bytes than any has");
+  if (raw.has_value()) {
+    dial.raw = *std::move(raw);
+    dial.why = greet(dial);
+  } else {
+    dial.why = std::move(raw).error();
+  }
   dials_.push_back(std::move(dial));
+}
+
+// Makes the dial's channel and sends its first piece.
+Status OfiEndpoint::greet(Dial& dial) {
+  ++dial.tries;
+  dial.channel.reset();
+  auto peer = peer_at(dial.raw);
+  if (!peer.has_value()) return std::move(peer).error();
+  auto channel = make_channel(**peer);
+  if (!channel.has_value()) return std::move(channel).error();
+  Introduction own = (*channel)->introduction();
+  own.address_bytes = static_cast<std::uint32_t>(raw_name_.size());
+  std::byte body[sizeof own + kRawAddressBytesMax];
+  std::memcpy(body, &own, sizeof own);
+  std::memcpy(body + sizeof own, raw_name_.data(), raw_name_.size());
+  if (!send_alone(**peer, PieceKind::kHello, 0, 0, std::span(body).first(sizeof own + raw_name_.size()))) {
+    return Status(ENOBUFS, "no room to send a greeting");
+  }
+  dial.channel = *std::move(channel);
+  return {};
 }
 
 std::size_t OfiEndpoint::run_dials() {
@@ -64,8 +72,12 @@ std::size_t OfiEndpoint::run_dials() {
     Dial dial = std::move(dials_.front());
     dials_.pop_front();
     if (dial.channel != nullptr) {
+      // An older connection to that peer may have broken just now.
+      if (dial.channel->node()->cut && dial.tries < kDialTriesMax) dial.why = greet(dial);
+    }
+    if (dial.channel != nullptr) {
       const PeerNode& peer = *dial.channel->node();
-      if (dial.channel->ending()) {
+      if (dial.channel->ending() && !peer.cut) {
         dial.why = Status(EPROTO, "the other end speaks something else");
       } else if (at >= dial.deadline_ns) {
         dial.why = Status(ETIMEDOUT, "the other end does not answer");

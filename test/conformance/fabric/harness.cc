@@ -30,15 +30,6 @@ std::size_t turn(std::span<runtime::Loop* const> loops) {
   return count;
 }
 
-bool drive_loops(std::span<runtime::Loop* const> loops, const std::function<bool()>& done) {
-  const std::int64_t deadline = system_clock().monotonic_ns() + kPatienceNs;
-  while (!done()) {
-    if (system_clock().monotonic_ns() > deadline) return false;
-    turn(loops);
-  }
-  return true;
-}
-
 std::vector<runtime::Loop*> loops_of(const std::deque<std::unique_ptr<Side>>& sides) {
   std::vector<runtime::Loop*> loops;
   for (const auto& side : sides) {
@@ -78,6 +69,21 @@ std::ptrdiff_t differs_at(std::uint64_t seed, std::span<const std::byte> from) {
     }
   }
   return -1;
+}
+
+Bytes told_window(const Window& window) {
+  Bytes head(sizeof window.size_bytes + window.key.size());
+  std::memcpy(head.data(), &window.size_bytes, sizeof window.size_bytes);
+  std::memcpy(head.data() + sizeof window.size_bytes, window.key.data(), window.key.size());
+  return head;
+}
+
+Window window_of(const Bytes& head) {
+  Window window;
+  std::memcpy(&window.size_bytes, head.data(), sizeof window.size_bytes);
+  window.key.assign(reinterpret_cast<const char*>(head.data()) + sizeof window.size_bytes,
+                    head.size() - sizeof window.size_bytes);
+  return window;
 }
 
 // ---- what is handed to a channel ----
@@ -204,6 +210,65 @@ void End::on_closed(const Status& status) {
   if (when_closed) when_closed();
 }
 
+// ---- sides ----
+
+Result<std::unique_ptr<Side>> make_side(Fixture& fixture, int of, const SideOptions& options) {
+  auto side = std::make_unique<Side>();
+  if (options.on_loop_of != nullptr) {
+    side->loop = options.on_loop_of->loop;
+  } else {
+    ROSS_TRY(side->loop_owned, fixture.make_loop());
+    side->loop = side->loop_owned.get();
+  }
+  side->domain = &fixture.domain(of);
+  ROSS_TRY(side->endpoint, side->domain->open(*side->loop, {.limits = options.limits,
+                                                            .listen = options.listens ? fixture.listen_address(of) : "",
+                                                            .acceptor = options.listens ? side.get() : nullptr}));
+  return side;
+}
+
+bool drive_loops(std::span<runtime::Loop* const> loops, const std::function<bool()>& done) {
+  const std::int64_t deadline = system_clock().monotonic_ns() + kPatienceNs;
+  while (!done()) {
+    if (system_clock().monotonic_ns() > deadline) return false;
+    turn(loops);
+  }
+  return true;
+}
+
+bool drive_alone(Side& side, const std::function<bool()>& done) {
+  runtime::Loop* const loops[] = {side.loop};
+  return drive_loops(loops, done);
+}
+
+Result<std::unique_ptr<Channel>> connect_from(Side& from, std::string_view address, std::int64_t patience_ns,
+                                              const Drive& drive) {
+  struct Attempt : Connecting {
+    Result<std::unique_ptr<Channel>> result = fail(ECANCELED, "connect() did not come back");
+    runtime::Loop* loop = nullptr;
+    int told = 0;
+    bool in_call = false;
+  };
+  Attempt attempt;
+  attempt.loop = from.loop;
+  attempt.done = [](Connecting& self, Result<std::unique_ptr<Channel>> channel) {
+    auto& one = static_cast<Attempt&>(self);
+    EXPECT_EQ(++one.told, 1) << "a connection was told twice";
+    EXPECT_FALSE(one.in_call) << "done() inside connect()";
+    EXPECT_EQ(runtime::Loop::current(), one.loop) << "done() on another loop";
+    if (!channel.has_value()) {
+      EXPECT_FALSE(channel.error().ok());
+    }
+    one.result = std::move(channel);
+  };
+  const std::int64_t deadline = from.loop->clock().monotonic_ns() + patience_ns;
+  attempt.in_call = true;
+  from.endpoint->connect(address, attempt, deadline);
+  attempt.in_call = false;
+  drive([&] { return attempt.told > 0; });
+  return std::move(attempt.result);
+}
+
 // ---- the fixture ----
 
 void FabricTest::SetUp() {
@@ -240,22 +305,12 @@ void FabricTest::TearDown() {
 }
 
 Side& FabricTest::add_side(int of, const SideOptions& options) {
-  auto side = std::make_unique<Side>();
-  if (options.on_loop_of != nullptr) {
-    side->loop = options.on_loop_of->loop;
-  } else {
-    auto loop = fixture_->make_loop();
-    if (!loop.has_value()) ADD_FAILURE() << loop.error().message();
-    side->loop_owned = *std::move(loop);
-    side->loop = side->loop_owned.get();
+  auto side = make_side(*fixture_, of, options);
+  if (!side.has_value()) {
+    ADD_FAILURE() << "opening an endpoint: " << side.error().message();
+    std::abort();  // nothing a test could go on with
   }
-  side->domain = &fixture_->domain(of);
-  auto opened = side->domain->open(*side->loop, {.limits = options.limits,
-                                                 .listen = options.listens ? fixture_->listen_address(of) : "",
-                                                 .acceptor = options.listens ? side.get() : nullptr});
-  if (!opened.has_value()) ADD_FAILURE() << opened.error().message();
-  side->endpoint = *std::move(opened);
-  sides_.push_back(std::move(side));
+  sides_.push_back(*std::move(side));
   return *sides_.back();
 }
 
@@ -305,30 +360,7 @@ End& FabricTest::adopt(Side& side, std::unique_ptr<Channel> channel, bool start)
 
 Result<std::unique_ptr<Channel>> FabricTest::connect_to(Side& from, std::string_view address,
                                                         std::int64_t patience_ns) {
-  struct Attempt : Connecting {
-    Result<std::unique_ptr<Channel>> result = fail(ECANCELED, "connect() did not come back");
-    runtime::Loop* loop = nullptr;
-    int told = 0;
-    bool in_call = false;
-  };
-  Attempt attempt;
-  attempt.loop = from.loop;
-  attempt.done = [](Connecting& self, Result<std::unique_ptr<Channel>> channel) {
-    auto& one = static_cast<Attempt&>(self);
-    EXPECT_EQ(++one.told, 1) << "a connection was told twice";
-    EXPECT_FALSE(one.in_call) << "done() inside connect()";
-    EXPECT_EQ(runtime::Loop::current(), one.loop) << "done() on another loop";
-    if (!channel.has_value()) {
-      EXPECT_FALSE(channel.error().ok());
-    }
-    one.result = std::move(channel);
-  };
-  const std::int64_t deadline = from.loop->clock().monotonic_ns() + patience_ns;
-  attempt.in_call = true;
-  from.endpoint->connect(address, attempt, deadline);
-  attempt.in_call = false;
-  drive([&] { return attempt.told > 0; });
-  return std::move(attempt.result);
+  return connect_from(from, address, patience_ns, [this](const std::function<bool()>& done) { return drive(done); });
 }
 
 FabricTest::Pair FabricTest::connect_pair(Side& from, Side& to, bool start) {
@@ -355,11 +387,6 @@ bool FabricTest::drive(const std::function<bool()>& done) {
   const bool came = drive_loops(loops, done);
   EXPECT_TRUE(came) << "what the test waited for did not come";
   return came;
-}
-
-bool FabricTest::drive_alone(Side& side, const std::function<bool()>& done) {
-  runtime::Loop* const loops[] = {side.loop};
-  return drive_loops(loops, done);
 }
 
 void FabricTest::settle(std::int64_t quiet_ns) {

@@ -45,6 +45,10 @@ void fill_pattern(std::uint64_t seed, std::span<std::byte> into);
 // -1 where into holds the pattern, else the first place where it does not.
 std::ptrdiff_t differs_at(std::uint64_t seed, std::span<const std::byte> from);
 
+// A window as it travels in a head: its size, then its key.
+Bytes told_window(const Window& window);
+Window window_of(const Bytes& head);
+
 class End;
 
 // A message to send; owns its payload, in so many pieces.
@@ -108,6 +112,23 @@ class Side final : public Acceptor {
   void on_channel(std::unique_ptr<Channel> channel) override;
 };
 
+struct SideOptions {
+  ChannelLimits limits = kLimits;
+  bool listens = true;
+  Side* on_loop_of = nullptr;  // else a loop of its own
+};
+
+// of: whose domain, 0 or 1.
+Result<std::unique_ptr<Side>> make_side(Fixture& fixture, int of, const SideOptions& options = {});
+// Drives loops until done(); false when kPatienceNs have passed without.
+bool drive_loops(std::span<runtime::Loop* const> loops, const std::function<bool()>& done);
+// One loop, from the thread that owns it.
+bool drive_alone(Side& side, const std::function<bool()>& done);
+// Makes a connection and returns its channel, or why there is none; checks how it is told. drive drives from's loop.
+using Drive = std::function<bool(const std::function<bool()>& done)>;
+Result<std::unique_ptr<Channel>> connect_from(Side& from, std::string_view address, std::int64_t patience_ns,
+                                              const Drive& drive);
+
 // One end of a channel: records what arrives, counts what is told.
 class End final : public Receiver {
  public:
@@ -161,14 +182,7 @@ class FabricTest : public testing::TestWithParam<Backend> {
   void SetUp() override;
   void TearDown() override;
 
-  struct SideOptions {
-    ChannelLimits limits = kLimits;
-    bool listens = true;
-    Side* on_loop_of = nullptr;  // else a loop of its own
-  };
-  // of: whose domain, 0 or 1.
-  Side& add_side(int of, const SideOptions& options);
-  Side& add_side(int of) { return add_side(of, SideOptions()); }
+  Side& add_side(int of, const SideOptions& options = {});
   void remove_side(Side& side);  // its ends are closed
 
   // Connects from to to; both ends are started, unless asked otherwise.
@@ -185,7 +199,6 @@ class FabricTest : public testing::TestWithParam<Backend> {
 
   // An end for a channel that a test got by itself.
   End& adopt(Side& side, std::unique_ptr<Channel> channel, bool start = true);
-  // Makes a connection and returns its channel, or why there is none.
   Result<std::unique_ptr<Channel>> connect_to(Side& from, std::string_view address,
                                               std::int64_t patience_ns = kPatienceNs / 2);
 
@@ -193,8 +206,6 @@ class FabricTest : public testing::TestWithParam<Backend> {
   bool drive(const std::function<bool()>& done);
   // As far as they go by themselves: until no loop did anything for this long on its clock.
   void settle(std::int64_t quiet_ns = 2'000'000);
-  // One loop, from the thread that owns it.
-  static bool drive_alone(Side& side, const std::function<bool()>& done);
 
   // Sends and drives until it is told and has arrived.
   void send_and_wait(End& from, End& to, Letter& letter);

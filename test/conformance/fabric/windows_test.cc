@@ -185,8 +185,9 @@ TEST_P(Windows, KeysDifferAndTellNothingOfEachOther) {
     auto window = side.endpoint->expose({.memory = owned.span(), .access = Access::kRead, .region = &in});
     ASSERT_TRUE(window.has_value()) << window.error().message();
     for (const Window& other : alive) ASSERT_NE(other.key, window->key);
-    if (traits().keys_are_secret)
+    if (traits().keys_are_secret) {
       ASSERT_TRUE(seen.insert(window->key).second) << "the key of expose " << i << " came before";
+    }
     keys.push_back(window->key);
     alive.push_back(*window);
     if (alive.size() == kAlive) {
