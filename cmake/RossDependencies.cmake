@@ -28,3 +28,9 @@ if(ROSS_TESTS OR NOT DEFINED ROSS_TESTS)
   find_package(GTest QUIET)
   ross_need(GTest "libgtest-dev libgmock-dev")
 endif()
+
+# Backends of the fabric that are left out where their library is missing.
+pkg_check_modules(libucx QUIET IMPORTED_TARGET ucx)
+if(NOT libucx_FOUND)
+  message(STATUS "Without the fabric backend ucx: apt-get install libucx-dev")
+endif()
