@@ -107,15 +107,9 @@ class BySocketAddress final : public Meeting {
 
   void take_asked(void* asked) override {
     auto* const request = static_cast<ucp_conn_request_h>(asked);
-    if (guests_.size() >= kMeetingsMax) {
-      ucp_listener_reject(listener_, request);
-      return;
-    }
+    if (guests_.size() >= kMeetingsMax) return refuse_asked(asked);
     Result<Link*> link = host_.add_link(worker_);
-    if (!link.has_value()) {
-      ucp_listener_reject(listener_, request);
-      return;
-    }
+    if (!link.has_value()) return refuse_asked(asked);
     ucp_ep_params_t params = endpoint_parameters(**link);
     params.field_mask |= UCP_EP_PARAM_FIELD_CONN_REQUEST;
     params.conn_request = request;
@@ -127,6 +121,8 @@ class BySocketAddress final : public Meeting {
     (*link)->set_deadline(host_.now_ns() + kGreetNs);
     guests_.emplace(endpoint, *link);
   }
+
+  void refuse_asked(void* asked) override { ucp_listener_reject(listener_, static_cast<ucp_conn_request_h>(asked)); }
 
   // A guest's greeting says which UCX endpoint it answers on. It can name another guest's, who then is not met: it learns
   // nothing, for the answer goes to that one.

@@ -72,7 +72,7 @@ Status UcxEndpoint::begin(const EndpointOptions& options) {
 }
 
 UcxEndpoint::~UcxEndpoint() {
-  if (polled_) loop_.remove(*this);
+  if (std::exchange(polled_, false)) loop_.remove(*this);
   for (const auto& link : links_) {
     ROSS_CHECK(!link->has_channel(), "an endpoint was destroyed before its channels");
     link->cut(Status(ESHUTDOWN, "the endpoint is being destroyed"));
@@ -207,6 +207,15 @@ std::size_t UcxEndpoint::handle_events(Worker& worker) {
 }
 
 void UcxEndpoint::handle(Worker& worker, const Events& events, const Event& event) {
+  if (event.link != nullptr && event.link->state() == Link::State::kMeeting && meeting_->has_sockets() &&
+      (event.kind == Event::Kind::kItems || event.kind == Event::Kind::kBulk)) {
+    // Shared memory overtook the greeting on the socket, which was sent before.
+    sockets_due_ = true;
+    look_at_sockets();
+    if (event.link->state() == Link::State::kMeeting) {
+      not_met(*event.link, Status(EPROTO, "the other end speaks before it greets"));
+    }
+  }
   switch (event.kind) {
     case Event::Kind::kHello:
       meeting_->take_hello(event, load<Hello>(events.data(event)));
@@ -223,7 +232,7 @@ void UcxEndpoint::handle(Worker& worker, const Events& events, const Event& even
       if (event.link->state() == Link::State::kMeeting) return not_met(*event.link, failure(event.status));
       return event.link->take_failure(failure(event.status));
     case Event::Kind::kAsked:
-      return meeting_->take_asked(event.asked);
+      return polled_ ? meeting_->take_asked(event.asked) : meeting_->refuse_asked(event.asked);
   }
 }
 
@@ -258,7 +267,6 @@ std::size_t UcxEndpoint::tend_links() {
   const std::int64_t now = now_ns();
   std::vector<Link*> links = std::exchange(tended_, {});
   std::vector<Link*> finished;
-  std::vector<Link*> dead;
   for (Link* const link : links) {
     if (now >= link->deadline_ns()) {
       ++count;
@@ -277,12 +285,16 @@ std::size_t UcxEndpoint::tend_links() {
       meeting_->forget(*link);
       if (link->drained() && (link->started() || !link->has_channel())) finished.push_back(link);
     }
-    if (link->state() == Link::State::kEnded && !link->has_channel() && !link->marked()) dead.push_back(link);
   }
   if (!finished.empty()) {
     hub_.run_told();
     for (Link* const link : finished) link->finish();
   }
+  std::vector<Link*> dead;
+  std::ranges::copy_if(tended_, std::back_inserter(dead), [](const Link* link) {
+    return link->state() == Link::State::kEnded && !link->has_channel() && !link->marked() &&
+           !link->worker().has_events();
+  });
   for (Link* const link : dead) {
     std::erase(tended_, link);
     Worker* const worker = &link->worker();

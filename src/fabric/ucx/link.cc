@@ -2,6 +2,7 @@
 #include "fabric/ucx/link.h"
 
 #include "base/clock.h"
+#include "base/log.h"
 
 namespace ross::fabric::ucx {
 namespace {
@@ -82,7 +83,7 @@ void Link::start(Receiver& receiver) {
 
 void Link::close() {
   if (state_ != State::kOpen) return;
-  flush();  // what was sent before goes before
+  send_jobs();  // what was sent before goes before
   if (state_ != State::kOpen) return;
   if (messages_sent_ - messages_known_ < kWindow) {
     append(Item::kBye, 0, 0);
@@ -108,6 +109,7 @@ void Link::leave(const Status& why) {
 
 void Link::refuse(const Status& why) {
   if (state_ != State::kOpen) return;
+  log().debug("ucx: a connection is ended: {}", why.message());
   say_abort(why.error());
   leave(why);
 }
@@ -116,6 +118,7 @@ void Link::take_failure(const Status& why) {
   if (state_ == State::kLeaving) {
     cut(why_);
   } else if (state_ == State::kMeeting || state_ == State::kOpen) {
+    log().debug("ucx: a connection has ended: {}", why.message());
     cut(why);
   }
 }
@@ -139,6 +142,7 @@ void Link::cut(const Status& why) {
     if (UCS_PTR_IS_PTR(request)) ucp_request_free(request);
     endpoint_ = nullptr;
   }
+  worker_.remove_link(id_);  // what still comes is nobody's
   drop_slots();
   mark();
 }
@@ -195,7 +199,8 @@ void Link::take_done(Operation& operation) {
       break;
     }
   }
-  if (!ok) take_failure(to_status(operation.status, "the connection failed"));
+  // What fails while the ends meet is told by UCX's error handler, too, and who connects learns it from there.
+  if (!ok && state_ != State::kMeeting) take_failure(to_status(operation.status, "the connection failed"));
   hub_.give(&operation);
 }
 

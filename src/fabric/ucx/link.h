@@ -142,6 +142,7 @@ class Link {
   // link_send.cc
   void mark();
   void queue(Job job);
+  void send_jobs();
   bool send_job(const Job& job);
   bool send_message(Outgoing& message);
   bool send_put(Transfer& transfer);

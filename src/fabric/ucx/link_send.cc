@@ -8,6 +8,7 @@ namespace {
 
 // Of Transfer::words[1]: the pieces on the way below, the first error above.
 constexpr int kErrorShift = 32;
+constexpr std::size_t kJobsBegunMax = 1024;
 
 }  // namespace
 
@@ -40,26 +41,29 @@ void Link::get(Transfer& transfer) {
 
 void Link::flush() {
   marked_ = false;
-  if (state_ == State::kOpen && receiver_ != nullptr) advance();
-  while (state_ == State::kOpen && jobs_begun_ < jobs_.size() && send_job(jobs_[jobs_begun_])) ++jobs_begun_;
-  // The room of what was sent is used again before there is much of it.
-  if (jobs_begun_ == jobs_.size()) {
-    jobs_.clear();
-    jobs_begun_ = 0;
-  } else if (jobs_begun_ >= 1024 && jobs_begun_ >= jobs_.size() / 2) {
-    jobs_.erase(jobs_.begin(), jobs_.begin() + static_cast<std::ptrdiff_t>(jobs_begun_));
-    jobs_begun_ = 0;
-  }
-  if (state_ != State::kOpen && state_ != State::kLeaving) {
-    if (state_ == State::kEnded) tell_all();  // what is asked for after the end
-    return;
-  }
+  advance();
+  send_jobs();
+  if (state_ == State::kEnded) tell_all();  // what was asked for after the end
+  if (state_ != State::kOpen && state_ != State::kLeaving) return;
   if (open_ == nullptr && owes_receipt()) {
     open_ = hub_.take_batch();
     open_->header.first_message = messages_sent_;
     open_->header.first_put = puts_sent_;
   }
   if (open_ != nullptr) send_batch();
+}
+
+// As far as the other end has room.
+void Link::send_jobs() {
+  while (state_ == State::kOpen && jobs_begun_ < jobs_.size() && send_job(jobs_[jobs_begun_])) ++jobs_begun_;
+  // The room of what was sent is used again before there is much of it.
+  if (jobs_begun_ == jobs_.size()) {
+    jobs_.clear();
+    jobs_begun_ = 0;
+  } else if (jobs_begun_ >= kJobsBegunMax && jobs_begun_ >= jobs_.size() / 2) {
+    jobs_.erase(jobs_.begin(), jobs_.begin() + static_cast<std::ptrdiff_t>(jobs_begun_));
+    jobs_begun_ = 0;
+  }
 }
 
 // True when the job needs no more sending.

@@ -1,3 +1,4 @@
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -28,8 +29,12 @@ class Locally final : public Meeting, private Watched {
   }
 
   Result<std::string> listen(const std::string& where) override {
+    // A path that somebody answers at is taken; one that was left behind is not.
+    if (connect_to(where).has_value()) return fail(EADDRINUSE, fmt::format("{} is listened at already", where));
     ROSS_TRY(listening_, listen_at(where));
     path_ = where;
+    // Who was there may have gone when we take him; that is not to be waited for.
+    if (::fcntl(listening_.fd(), F_SETFL, O_NONBLOCK) != 0) return fail(errno);
     ROSS_OK(host_.watch(listening_.fd(), *this));
     return path_;
   }
@@ -41,6 +46,7 @@ class Locally final : public Meeting, private Watched {
 
   void take_hello(const Event& /*event*/, const Hello& /*hello*/) override {}  // ours comes by the socket
   void take_asked(void* /*request*/) override {}
+  void refuse_asked(void* /*request*/) override {}
   void forget(Link& link) override { lines_.erase(&link); }
   [[nodiscard]] bool has_sockets() const override { return true; }
 

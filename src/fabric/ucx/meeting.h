@@ -58,6 +58,7 @@ class Meeting {
   virtual void take_hello(const Event& event, const Hello& hello) = 0;
   // A connection request.
   virtual void take_asked(void* request) = 0;
+  virtual void refuse_asked(void* request) = 0;
   // The link is cut: what the meeting has of it goes.
   virtual void forget(Link& link) = 0;
   // Whether each link has a worker of its own, and sockets bring them about.

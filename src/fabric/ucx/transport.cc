@@ -17,11 +17,11 @@ Result<const Transport*> find_transport(std::string_view name) {
           .items_bytes = 64 * kKiB,
           .inline_bytes_max = 16 * kKiB,
           // The segments of 8 and 64 KiB that UCX has by itself cost a system call each.
-          .settings = {{"TCP_TX_SEG_SIZE", "256k"},
-                       {"TCP_RX_SEG_SIZE", "256k"},
+          .settings = {{"TX_SEG_SIZE", "256k"},
+                       {"RX_SEG_SIZE", "256k"},
                        {"KEEPALIVE_INTERVAL", "10s"},
-                       {"TCP_KEEPIDLE", "10s"},
-                       {"TCP_KEEPINTVL", "2s"}},
+                       {"KEEPIDLE", "10s"},
+                       {"KEEPINTVL", "2s"}},
       },
       {
           .name = "ucx+shm",
@@ -32,7 +32,7 @@ Result<const Transport*> find_transport(std::string_view name) {
           .items_bytes = 8 * kKiB,
           .inline_bytes_max = 8 * kKiB,
           // Without error handling of its own a transport may not be closed while the peer does not answer.
-          .settings = {{"POSIX_ERROR_HANDLING", "y"}, {"KEEPALIVE_INTERVAL", "10s"}},
+          .settings = {{"MM_ERROR_HANDLING", "y"}, {"KEEPALIVE_INTERVAL", "10s"}},
       },
       {
           .name = "ucx+rc",
