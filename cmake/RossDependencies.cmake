@@ -38,3 +38,5 @@ endfunction()
 
 pkg_check_modules(libfabric QUIET IMPORTED_TARGET libfabric>=1.17)
 ross_may_have(libfabric libfabric-dev "the fabric's backend ofi (ofi+tcp, ofi+verbs, ofi+shm)")
+pkg_check_modules(libucx QUIET IMPORTED_TARGET ucx)
+ross_may_have(libucx libucx-dev "the fabric's backend ucx (ucx+tcp, ucx+shm, ucx+rc)")
