@@ -81,18 +81,6 @@ class RemoteInstance final : public Instance {
   std::unique_ptr<fs::FileSystem> fs_;
 };
 
-Result<std::unique_ptr<Instance>> over_model(const InstanceOptions& options) {
-  model::ModelOptions model_options;
-  if (options.limit_bytes != 0) model_options.capacity_bytes = options.limit_bytes;
-  auto instance = std::make_unique<RemoteInstance>();
-  const auto open = [clock = options.clock, model_options](const std::filesystem::path&) {
-    return Result<std::unique_ptr<engine::Pool>>(std::make_unique<remote_test::ModelPool>(*clock, model_options));
-  };
-  const Status status = instance->make(open, 0, [](const std::filesystem::path&) { return Status(); });
-  if (!status.ok()) return fail(status);
-  return instance;
-}
-
 #ifdef ROSS_REMOTE_ENGINE
 Result<std::unique_ptr<Instance>> over_engine(const InstanceOptions& options) {
   auto instance = std::make_unique<RemoteInstance>();
@@ -109,6 +97,18 @@ Result<std::unique_ptr<Instance>> over_engine(const InstanceOptions& options) {
     return engine::Pool::create(directory, spec);
   };
   const Status status = instance->make(open, options.limit_bytes, create);
+  if (!status.ok()) return fail(status);
+  return instance;
+}
+#else
+Result<std::unique_ptr<Instance>> over_model(const InstanceOptions& options) {
+  model::ModelOptions model_options;
+  if (options.limit_bytes != 0) model_options.capacity_bytes = options.limit_bytes;
+  auto instance = std::make_unique<RemoteInstance>();
+  const auto open = [clock = options.clock, model_options](const std::filesystem::path&) {
+    return Result<std::unique_ptr<engine::Pool>>(std::make_unique<remote_test::ModelPool>(*clock, model_options));
+  };
+  const Status status = instance->make(open, 0, [](const std::filesystem::path&) { return Status(); });
   if (!status.ok()) return fail(status);
   return instance;
 }
