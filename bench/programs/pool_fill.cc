@@ -23,7 +23,9 @@ namespace ross::bench {
 namespace {
 
 constexpr std::uint64_t kFilesPerDirectory = 1000;
-constexpr std::uint64_t kNearFiles = 10'000;
+// A working set is what a program keeps using: the files with data of as many directories as the smallest pool has, picked
+// from all over the pool. So it is equally large however many files there are.
+constexpr std::uint64_t kNearDirectories = 10;
 
 struct Options {
   std::string url;
@@ -129,8 +131,18 @@ void Filled::probe() {
   Random random(options_.files);
   const auto any = [&] { return random.below(options_.files); };
   const auto with_data = [&](std::uint64_t file) { return file / options_.data_every * options_.data_every; };
-  std::vector<std::uint64_t> near(std::min(kNearFiles, options_.files));
-  for (std::uint64_t& file : near) file = with_data(any());
+  std::vector<std::uint64_t> near;
+  const std::uint64_t directories = std::min<std::uint64_t>(kNearDirectories, directories_.size());
+  for (std::uint64_t i = 0; i < directories; ++i) {
+    // One out of each tenth of the pool, so that none is picked twice.
+    const std::uint64_t begin = directories_.size() * i / directories;
+    const std::uint64_t end = directories_.size() * (i + 1) / directories;
+    const std::uint64_t first = (begin + random.below(end - begin)) * kFilesPerDirectory;
+    const std::uint64_t last = std::min(first + kFilesPerDirectory, options_.files);
+    for (std::uint64_t file = with_data(first + options_.data_every - 1); file < last; file += options_.data_every) {
+      near.push_back(file);
+    }
+  }
   std::vector<std::uint64_t> order(options_.probe);
   const auto choose_near = [&] {
     for (std::uint64_t& file : order) file = near[random.below(near.size())];

@@ -157,7 +157,8 @@ Result<std::unique_ptr<engine::Pool>> hold(ShareLock lock, const stdfs::path& di
 
 // Whether the holder may just be coming or going.
 bool worth_another_try(int error) {
-  return error == ENOENT || error == ECONNREFUSED || error == ECONNRESET || error == EPIPE || error == EAGAIN;
+  return error == ENOENT || error == ECONNREFUSED || error == ECONNRESET || error == EPIPE || error == EAGAIN ||
+         error == ESHUTDOWN;
 }
 
 }  // namespace

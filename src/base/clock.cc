@@ -14,6 +14,7 @@ std::int64_t read_clock(clockid_t id) {
 class SystemClock final : public Clock {
  public:
   [[nodiscard]] std::int64_t realtime_ns() const override { return read_clock(CLOCK_REALTIME); }
+  [[nodiscard]] std::int64_t realtime_coarse_ns() const override { return read_clock(CLOCK_REALTIME_COARSE); }
   [[nodiscard]] std::int64_t monotonic_ns() const override { return read_clock(CLOCK_MONOTONIC); }
   bool jump_to(std::int64_t) override { return false; }
 };

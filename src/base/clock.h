@@ -12,6 +12,8 @@ class Clock {
   virtual ~Clock() = default;
   // Nanoseconds since 1970, for file times.
   [[nodiscard]] virtual std::int64_t realtime_ns() const = 0;
+  // The same as of the kernel's last tick, some milliseconds ago: without the cost of asking the hardware.
+  [[nodiscard]] virtual std::int64_t realtime_coarse_ns() const { return realtime_ns(); }
   // Nanoseconds since some start, never going back, for deadlines.
   [[nodiscard]] virtual std::int64_t monotonic_ns() const = 0;
   // A simulated clock jumps to monotonic_ns and returns true; a real one returns false and the

@@ -146,6 +146,7 @@ class Container final : public fs::FileSystem {
   struct ReadPlan;
   struct DeviceRead;
   Result<std::uint64_t> plan_read(fs::FileId file, std::uint64_t offset_bytes, memory::Memory into, ReadPlan& plan);
+  [[nodiscard]] const std::byte* mapped_block(format::BlockRef ref) const;
   Status read_mapped(const ReadPlan& plan);
   fs::Async<std::uint64_t> read_pieces(fs::FileId file, std::uint64_t offset_bytes, memory::Memory into);
   runtime::Task<Status> read_devices(ReadPlan& plan);

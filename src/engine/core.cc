@@ -70,12 +70,23 @@ void Core::request_commit() {
 
 bool Core::admits() const { return failure_.ok() && first_change_ns_ != 0 && dirty_weight() < kDirtySoft; }
 
+void Core::begin_transaction_timer() {
+  if (first_change_ns_ != 0) return;
+  first_change_ns_ = options.clock->monotonic_ns();
+  background_wake_.notify_one();
+}
+
+bool Core::admit_in_passing() {
+  if (!failure_.ok()) return false;
+  begin_transaction_timer();
+  if (dirty_weight() < kDirtySoft) return true;
+  if (thread_.joinable()) request_commit();
+  return false;
+}
+
 runtime::Task<Status> Core::admit(Lock& lock) {
   if (!failure_.ok()) co_return failure_;
-  if (first_change_ns_ == 0) {
-    first_change_ns_ = options.clock->monotonic_ns();
-    background_wake_.notify_one();  // its timer runs from here
-  }
+  begin_transaction_timer();
   if (dirty_weight() < kDirtySoft) co_return Status();
   if (!thread_.joinable()) co_return co_await commit(lock);
   request_commit();

@@ -88,6 +88,9 @@ class Core {
   // Whether admit() would return at once; spares the common case a coroutine.
   [[nodiscard]] bool admits() const;
 
+  // For a change that no caller waits for, such as an access time: whether it may be made now. Mutex held.
+  bool admit_in_passing();
+
   // The number of the open transaction. What an operation changed now is durable once durable_through() reaches it.
   [[nodiscard]] std::uint64_t open_transaction() const { return open_transaction_; }
   // Waits until everything changed so far is durable. Mutex held at call and return, not between.
@@ -113,6 +116,7 @@ class Core {
   struct Sealed;
   [[nodiscard]] bool has_changes() const;
   [[nodiscard]] std::size_t dirty_weight() const;
+  void begin_transaction_timer();
   void seal(Sealed& sealed);
   Status run_commit(Lock& lock);
   Status drain_full_chunks(Lock& lock);

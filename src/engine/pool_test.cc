@@ -489,5 +489,34 @@ TEST_F(PoolTest, ScatteredSpaceIsUsed) {
   EXPECT_TRUE(files.wait(files.fs().close(*holes)).ok());
 }
 
+// What nobody waits for is committed all the same; else a program that only reads would gather changed inodes without bound.
+TEST_F(PoolTest, AccessTimesOfAProgramThatOnlyReadsAreCommitted) {
+  make_pool();
+  fs::NodeId node;
+  std::int64_t before_ns = 0;
+  {
+    TestFiles files(pool_);
+    ASSERT_TRUE(files.put(fs::kRootNode, "f", "content", &node).ok());
+    before_ns = files.wait(files.fs().getattr(node))->atime_ns;
+  }
+  PoolOptions options;
+  options.commit_interval_ns = 1'000'000;
+  TestFiles files(pool_, "c", options);
+  ASSERT_EQ(files.get(node).value_or(""), "content");
+  const std::int64_t moved_ns = files.wait(files.fs().getattr(node))->atime_ns;
+  ASSERT_GT(moved_ns, before_ns);
+  std::int64_t durable_ns = 0;
+  for (int tries = 0; tries < 200 && durable_ns != moved_ns; ++tries) {
+    const stdfs::path copy = directory_ / "copy";
+    copy_pool(pool_, copy);
+    TestFiles other(copy);
+    ASSERT_TRUE(other.ok());
+    durable_ns = other.wait(other.fs().getattr(node))->atime_ns;
+    other.close();
+    stdfs::remove_all(copy);
+  }
+  EXPECT_EQ(durable_ns, moved_ns);
+}
+
 }  // namespace
 }  // namespace ross::engine

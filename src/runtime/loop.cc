@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <poll.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -54,9 +55,31 @@ Result<std::unique_ptr<Loop>> Loop::create(Options options) {
 }
 
 Loop::~Loop() {
+  while (!attachments_.empty()) detach(attachments_.back().first);
   ROSS_CHECK(ring_inflight_ == 0, "a loop was destroyed with operations in flight");
+  ROSS_CHECK(pollers_.empty(), "a loop was destroyed with pollers");
   if (has_ring_) io_uring_queue_exit(&ring_);
+  if (watch_fd_ >= 0) close(watch_fd_);
   if (wakeup_fd_ >= 0) close(wakeup_fd_);
+}
+
+Loop::Attachment* Loop::attachment(const void* key) const {
+  for (const auto& [name, attachment] : attachments_) {
+    if (name == key) return attachment.get();
+  }
+  return nullptr;
+}
+
+void Loop::attach(const void* key, std::unique_ptr<Attachment> attachment) {
+  ROSS_CHECK(this->attachment(key) == nullptr, "two attachments under one key");
+  attachments_.emplace_back(key, std::move(attachment));
+}
+
+void Loop::detach(const void* key) {
+  const auto found = std::find_if(attachments_.begin(), attachments_.end(), [key](auto& a) { return a.first == key; });
+  if (found == attachments_.end()) return;
+  const std::unique_ptr<Attachment> detached = std::move(found->second);
+  attachments_.erase(found);
 }
 
 void Loop::post(Message& message) {
@@ -174,7 +197,7 @@ std::size_t Loop::run_completions() {
     left -= taken;
     for (unsigned i = 0; i < taken; ++i) {
       if (done[i].completion == nullptr) {
-        wakeup_armed_ = false;
+        armed_fd_ = -1;
         if (!std::exchange(wakeup_taken_, false)) drop_wakeup();
         continue;
       }
@@ -200,9 +223,57 @@ std::size_t Loop::run_timers() {
 
 void Loop::at(std::int64_t monotonic_ns, std::function<void()> run) { timers_.emplace(monotonic_ns, std::move(run)); }
 
+Status Loop::watch_descriptors() {
+  if (watch_fd_ >= 0) return {};
+  const int fd = epoll_create1(EPOLL_CLOEXEC);
+  if (fd < 0) return Status(errno, "cannot make an epoll: raise the open file limit (ulimit -n)");
+  epoll_event event{.events = EPOLLIN, .data = {.fd = wakeup_fd_}};
+  if (epoll_ctl(fd, EPOLL_CTL_ADD, wakeup_fd_, &event) != 0) {
+    const int error = errno;
+    close(fd);
+    return Status(error);
+  }
+  watch_fd_ = fd;
+  return {};
+}
+
+Status Loop::add(Poller& poller) {
+  if (poller.fd() >= 0) {
+    ROSS_STATUS(watch_descriptors());
+    epoll_event event{.events = EPOLLIN, .data = {.fd = poller.fd()}};
+    if (epoll_ctl(watch_fd_, EPOLL_CTL_ADD, poller.fd(), &event) != 0) return Status(errno);
+  }
+  pollers_.push_back(&poller);
+  return {};
+}
+
+void Loop::remove(Poller& poller) {
+  const auto found = std::find(pollers_.begin(), pollers_.end(), &poller);
+  ROSS_CHECK(found != pollers_.end(), "a poller was removed that was not added");
+  if (poller.fd() >= 0) epoll_ctl(watch_fd_, EPOLL_CTL_DEL, poller.fd(), nullptr);
+  if (in_pollers_) {
+    *found = nullptr;
+  } else {
+    pollers_.erase(found);
+  }
+}
+
+std::size_t Loop::run_pollers() {
+  std::size_t count = 0;
+  const bool nested = std::exchange(in_pollers_, true);
+  // By index: a poller may add others, which have their turn in the next pass.
+  for (std::size_t i = 0, size = pollers_.size(); i < size; ++i) {
+    if (pollers_[i] != nullptr) count += pollers_[i]->poll();
+  }
+  in_pollers_ = nested;
+  if (!nested) std::erase(pollers_, nullptr);
+  return count;
+}
+
 std::size_t Loop::run_ready() {
   std::size_t count = run_messages();
   count += run_completions();
+  if (!pollers_.empty()) count += run_pollers();
   if (!timers_.empty()) count += run_timers();
   return count;
 }
@@ -248,31 +319,26 @@ std::size_t Loop::drive(std::int64_t deadline_ns, bool heed_stop) {
 }
 
 void Loop::arm_wakeup() {
-  if (wakeup_armed_) return;
+  const int fd = watch_fd_ >= 0 ? watch_fd_ : wakeup_fd_;
+  if (armed_fd_ == fd) return;
   io_uring_sqe* const sqe = free_sqe();
-  io_uring_prep_poll_add(sqe, wakeup_fd_, POLLIN);
+  io_uring_prep_poll_add(sqe, static_cast<unsigned>(fd), POLLIN);
   io_uring_sqe_set_data(sqe, nullptr);  // null stands for the wake-up; it is not counted as in flight
-  wakeup_armed_ = true;
+  armed_fd_ = fd;
 }
 
-// Sleeps until a message, a stop, a completion or the deadline; submits what is queued in the same system call.
+// Sleeps until a message, a stop, a completion, a poller's descriptor or the deadline; submits what is queued in the same
+// system call.
 void Loop::sleep_until_event(std::int64_t deadline_ns, bool heed_stop) {
   Message* head = nullptr;
   if (!messages_.compare_exchange_strong(head, &asleep, std::memory_order_seq_cst)) return;
   bool readable = false;
   if (!(heed_stop && stopped_.load(std::memory_order_seq_cst))) {
-    const bool forever = deadline_ns == INT64_MAX;
-    const std::int64_t left_ns = forever ? 0 : std::max<std::int64_t>(0, deadline_ns - clock().monotonic_ns());
-    if (has_ring_) {
-      arm_wakeup();
-      __kernel_timespec timeout{.tv_sec = left_ns / 1'000'000'000, .tv_nsec = left_ns % 1'000'000'000};
-      io_uring_cqe* first = nullptr;
-      io_uring_submit_and_wait_timeout(&ring_, &first, 1, forever ? nullptr : &timeout, nullptr);
-    } else {
-      timespec timeout{.tv_sec = left_ns / 1'000'000'000, .tv_nsec = left_ns % 1'000'000'000};
-      pollfd fd{.fd = wakeup_fd_, .events = POLLIN, .revents = 0};
-      readable = ppoll(&fd, 1, forever ? nullptr : &timeout, nullptr) > 0;
-    }
+    std::int64_t left_ns = INT64_MAX;
+    if (deadline_ns != INT64_MAX) left_ns = std::max<std::int64_t>(0, deadline_ns - clock().monotonic_ns());
+    for (Poller* const poller : pollers_) left_ns = std::min(left_ns, poller->arm());
+    if (left_ns > 0) readable = sleep_in_kernel(left_ns);
+    for (Poller* const poller : pollers_) poller->disarm();
   }
   head = &asleep;
   if (!messages_.compare_exchange_strong(head, nullptr, std::memory_order_relaxed)) {
@@ -280,6 +346,21 @@ void Loop::sleep_until_event(std::int64_t deadline_ns, bool heed_stop) {
   } else if (readable) {
     drop_wakeup();
   }
+}
+
+// True when a descriptor became readable; with a ring that is told by a completion instead.
+bool Loop::sleep_in_kernel(std::int64_t left_ns) {
+  const bool forever = left_ns == INT64_MAX;
+  if (has_ring_) {
+    arm_wakeup();
+    __kernel_timespec timeout{.tv_sec = left_ns / 1'000'000'000, .tv_nsec = left_ns % 1'000'000'000};
+    io_uring_cqe* first = nullptr;
+    io_uring_submit_and_wait_timeout(&ring_, &first, 1, forever ? nullptr : &timeout, nullptr);
+    return false;
+  }
+  timespec timeout{.tv_sec = left_ns / 1'000'000'000, .tv_nsec = left_ns % 1'000'000'000};
+  pollfd fd{.fd = watch_fd_ >= 0 ? watch_fd_ : wakeup_fd_, .events = POLLIN, .revents = 0};
+  return ppoll(&fd, 1, forever ? nullptr : &timeout, nullptr) > 0;
 }
 
 // Reads the one write that is owed to us. As a rule it is what woke us; else it is a moment away.

@@ -21,6 +21,8 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <utility>
+#include <vector>
 
 #include "base/clock.h"
 #include "base/status.h"
@@ -38,6 +40,30 @@ struct Completion {
 struct Message {
   void (*run)(Message& self) = nullptr;
   Message* next = nullptr;
+};
+
+// A source of work that is looked at rather than run by the kernel: a ring in shared memory, a library's completion
+// queue, a set of sockets. The loop looks at it in every pass, and asks before it sleeps.
+//
+// Ownership: the loop borrows it from add() to remove(). Threading: owner thread (the loop's).
+class Poller {
+ public:
+  // One look without blocking: does what there is to do and returns how many things that were. It may add and remove
+  // pollers, itself included.
+  virtual std::size_t poll() = 0;
+  // Asked before the loop sleeps: for how long it may. 0: not at all, there is something to do. kUntilReadable: until fd()
+  // is readable, which from now on happens when there is something to do. Anything between is for sources that
+  // cannot tell, or that have a time of their own to keep.
+  virtual std::int64_t arm() = 0;
+  // The sleep is over, or was called off.
+  virtual void disarm() {}
+  // Readable while there is something to do, once armed; -1 for a source that cannot tell. Does not change while added.
+  [[nodiscard]] virtual int fd() const { return -1; }
+
+  static constexpr std::int64_t kUntilReadable = INT64_MAX;
+
+ protected:
+  ~Poller() = default;
 };
 
 class Loop {
@@ -85,6 +111,21 @@ class Loop {
     spawn(std::move(task), std::forward<Done>(done));
   }
 
+  // Looks at poller in every pass from now on. Errors: those of watching its descriptor (EMFILE, ENOMEM).
+  Status add(Poller& poller);
+  void remove(Poller& poller);
+
+  // Something of this loop's own, kept under a key until it is detached or the loop ends: a connection, say. What is
+  // attached is destroyed while the loop can still be driven.
+  class Attachment {
+   public:
+    virtual ~Attachment() = default;
+  };
+  // Null when there is none.
+  [[nodiscard]] Attachment* attachment(const void* key) const;
+  void attach(const void* key, std::unique_ptr<Attachment> attachment);
+  void detach(const void* key);
+
   // Calls run at monotonic_ns or as soon after as the loop is polled.
   void at(std::int64_t monotonic_ns, std::function<void()> run);
   // co_await loop.sleep_until(t)
@@ -122,7 +163,10 @@ class Loop {
   std::size_t run_messages();
   std::size_t run_completions();
   std::size_t run_timers();
+  std::size_t run_pollers();
   void sleep_until_event(std::int64_t deadline_ns, bool heed_stop);
+  bool sleep_in_kernel(std::int64_t left_ns);
+  Status watch_descriptors();
   void arm_wakeup();
   void take_wakeup();
   void drop_wakeup();
@@ -133,6 +177,8 @@ class Loop {
 
   const Options options_;
   int wakeup_fd_ = -1;
+  // An epoll of the wake-up's descriptor and those of pollers, made with the first of these; -1 until then.
+  int watch_fd_ = -1;
   // any thread
   std::atomic<Message*> messages_{nullptr};  // newest first
   std::atomic<bool> stopped_{false};
@@ -140,10 +186,13 @@ class Loop {
   io_uring ring_{};
   bool has_ring_ = false;
   int blocking_ = 0;
-  bool wakeup_armed_ = false;
+  int armed_fd_ = -1;          // what the ring polls to wake a sleeper
   bool wakeup_taken_ = false;  // read already, before the ring told of it
   unsigned ring_inflight_ = 0;
   std::multimap<std::int64_t, std::function<void()>> timers_;
+  std::vector<std::pair<const void*, std::unique_ptr<Attachment>>> attachments_;
+  std::vector<Poller*> pollers_;  // null: removed during a pass over them
+  bool in_pollers_ = false;
 };
 
 template <class T>

@@ -382,5 +382,102 @@ TEST(WaitQueue, NotifyResumesWaitersOnTheirOwnLoops) {
   opener.join();
 }
 
+// A pipe with a poller on its end: each byte is a thing to do.
+class PipePoller : public Poller {
+ public:
+  PipePoller() { EXPECT_EQ(0, pipe2(ends_, O_NONBLOCK | O_CLOEXEC)); }
+  ~PipePoller() {
+    close(ends_[0]);
+    close(ends_[1]);
+  }
+  std::size_t poll() override {
+    ++looks;
+    char byte = 0;
+    if (read(ends_[0], &byte, 1) != 1) return 0;
+    ++seen;
+    if (on_byte) on_byte();
+    return 1;
+  }
+  std::int64_t arm() override { return ++armed, sleep_ns; }
+  void disarm() override { --armed; }
+  [[nodiscard]] int fd() const override { return tells ? ends_[0] : -1; }
+  void put() const { EXPECT_EQ(1, write(ends_[1], "x", 1)); }
+
+  bool tells = true;
+  std::int64_t sleep_ns = kUntilReadable;
+  std::function<void()> on_byte;
+  int looks = 0;
+  int seen = 0;
+  int armed = 0;
+
+ private:
+  int ends_[2] = {-1, -1};
+};
+
+void expect_poller_wakes(Loop& loop, PipePoller& poller) {
+  ASSERT_TRUE(loop.add(poller).ok());
+  for (int round = 1; round <= 20; ++round) {
+    std::thread other([&] { poller.put(); });
+    while (poller.seen < round) loop.wait();
+    other.join();
+    EXPECT_EQ(0, poller.armed);
+  }
+  loop.remove(poller);
+}
+
+TEST(Loop, PollerWakesASleeper) {
+  auto loop = *Loop::create({.spin_ns = 0});
+  PipePoller poller;
+  expect_poller_wakes(*loop, poller);
+}
+
+TEST(Loop, PollerWakesASleeperThatHasARing) {
+  auto loop = *Loop::create({.spin_ns = 0});
+  ASSERT_TRUE(loop->ring().has_value());
+  // The ring has a poll of the wake-up before there is anything else to watch.
+  EXPECT_EQ(0u, loop->wait(loop->clock().monotonic_ns() + 1'000'000));
+  PipePoller poller;
+  expect_poller_wakes(*loop, poller);
+}
+
+TEST(Loop, APollerThatCannotTellIsLookedAtAgain) {
+  auto loop = *Loop::create({.spin_ns = 0});
+  PipePoller poller;
+  poller.tells = false;
+  poller.sleep_ns = 100'000;
+  expect_poller_wakes(*loop, poller);
+}
+
+TEST(Loop, APollerWithSomethingToDoKeepsTheLoopAwake) {
+  auto loop = *Loop::create({.spin_ns = 0});
+  PipePoller poller;
+  poller.sleep_ns = 0;
+  ASSERT_TRUE(loop->add(poller).ok());
+  EXPECT_EQ(0u, loop->wait(loop->clock().monotonic_ns() + 2'000'000));
+  EXPECT_GT(poller.looks, 10);
+  loop->remove(poller);
+}
+
+TEST(Loop, PollersComeAndGoDuringAPass) {
+  auto loop = *Loop::create();
+  PipePoller first;
+  PipePoller second;
+  PipePoller third;
+  first.on_byte = [&] {
+    loop->remove(second);
+    loop->remove(first);
+    ASSERT_TRUE(loop->add(third).ok());
+  };
+  ASSERT_TRUE(loop->add(first).ok());
+  ASSERT_TRUE(loop->add(second).ok());
+  for (PipePoller* poller : {&first, &second, &third}) poller->put();
+  EXPECT_EQ(1u, loop->poll());
+  EXPECT_EQ(0, second.looks);
+  EXPECT_EQ(0, third.looks);
+  EXPECT_EQ(1u, loop->poll());
+  EXPECT_EQ(1, third.seen);
+  loop->remove(third);
+}
+
 }  // namespace
 }  // namespace ross::runtime

@@ -1,5 +1,7 @@
 #include "server/connection.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 
 #include "server/server.h"
@@ -60,11 +62,38 @@ bool works_on_a_container(Op op) { return op <= Op::kStatfs; }
 
 }  // namespace
 
-Connection::Connection(Server& server, std::unique_ptr<fabric::Channel> channel)
-    : server_(server), channel_(std::move(channel)) {}
+Connection::Connection(Server& server, std::uint64_t id, std::unique_ptr<fabric::Channel> channel)
+    : server_(server), id_(id), channel_(std::move(channel)) {
+  greeting_.connection = this;
+  greeting_.sent = [](fabric::Outgoing& self, bool) {
+    const auto& greeting = static_cast<Greeting&>(self);
+    if (greeting.refused) greeting.connection->cut_off();
+  };
+}
 
-Connection::~Connection() {
-  ROSS_CHECK(jobs_ == 0 && files_.empty(), "a connection was destroyed with something still held");
+Connection::~Connection() { ROSS_CHECK(jobs_ == 0, "a connection was destroyed with requests at work"); }
+
+// Finds or makes the session that the peer asks for, and tells it. A refusal is told, too, and is the end.
+Status Connection::greet(std::span<const std::byte> head, std::size_t payload_bytes) {
+  if (payload_bytes != 0) return Status(EBADMSG, "a greeting with a payload");
+  wire::Welcome welcome{.pid = ::getpid()};
+  std::string sentence;
+  const Result<wire::Hello> hello = wire::decode_hello(head);
+  Result<Session*> session = hello.has_value() ? server_.session_for(*hello, channel_->peer()) : fail(hello.error());
+  if (session.has_value()) {
+    session_ = *session;
+    session_->join(*this);
+    welcome.inflight_max = wire::kInflightMax;
+    welcome.inflight_bytes_max = wire::kInflightBytesMax;
+    welcome.session = session_->token();
+  } else {
+    welcome.error = session.error().error();
+    sentence = session.error().message();
+    greeting_.refused = true;
+  }
+  wire::encode(welcome, sentence, greeting_.head);
+  channel_->send(greeting_);
+  return {};
 }
 
 Connection::Job& Connection::new_job() {
@@ -81,17 +110,23 @@ Connection::Job& Connection::new_job() {
     spare_jobs_.pop_back();
   }
   ++jobs_;
+  ++session_->jobs;
   return *job;
 }
 
 Result<memory::Memory> Connection::on_head(std::span<const std::byte> head, std::size_t payload_bytes) {
+  if (session_ == nullptr) {
+    if (greeting_.refused) return fail(EPROTO, "a request behind a refused greeting");
+    if (const Status status = greet(head, payload_bytes); !status.ok()) return fail(status);
+    return memory::Memory();
+  }
   Job& job = new_job();
   landing_ = &job;  // release() of a closed connection finds it here
   job.bytes.assign(head.begin(), head.end());
   ROSS_TRY(job.request, wire::decode_request(job.bytes));
   if (const Status status = check_bounds(job, payload_bytes); !status.ok()) return fail(status);
   if (job.buffer_bytes > 0) {
-    job.buffer = server_.buffers_.take(job.buffer_bytes);
+    job.buffer = server_.buffers().take(job.buffer_bytes);
     if (job.buffer == nullptr) return fail(ENOMEM);
   }
   return memory::Memory(job.buffer, payload_bytes);
@@ -114,6 +149,7 @@ Status Connection::check_bounds(Job& job, std::size_t payload_bytes) {
     if (lock_waits_ > 2 * wire::kLockWaitsMax) return Status(EPROTO, "more waits for locks than granted");
     return {};
   }
+  job.counted = true;
   ++inflight_;
   inflight_bytes_ += job.counted_bytes;
   if (inflight_ > 2 * wire::kInflightMax || inflight_bytes_ > 2 * std::uint64_t{wire::kInflightBytesMax}) {
@@ -123,6 +159,7 @@ Status Connection::check_bounds(Job& job, std::size_t payload_bytes) {
 }
 
 Status Connection::on_message() {
+  if (landing_ == nullptr) return {};  // the greeting
   Job& job = *std::exchange(landing_, nullptr);
   job.reply = {};
   job.reply.id = job.request.id;
@@ -139,8 +176,8 @@ Status Connection::on_message() {
 Status Connection::prepare(Job& job) {
   const wire::Request& request = job.request;
   if (works_on_a_file(request.op) || (request.op == Op::kSetattr && request.file != 0)) {
-    const auto found = files_.find(request.file);
-    if (found == files_.end() || found->second->container != request.container) return Status(EBADF);
+    const auto found = session_->files.find(request.file);
+    if (found == session_->files.end() || found->second->container != request.container) return Status(EBADF);
     job.file = found->second.get();
     if (request.op == Op::kClose && job.file->users > 0) {
       job.file = nullptr;
@@ -149,8 +186,8 @@ Status Connection::prepare(Job& job) {
     ++job.file->users;
     job.fs = job.file->fs.get();
   } else if (works_on_a_container(request.op)) {
-    const auto found = containers_.find(request.container);
-    if (found == containers_.end()) return Status(EBADF, "no such container is open on this connection");
+    const auto found = session_->containers.find(request.container);
+    if (found == session_->containers.end()) return Status(EBADF, "no such container is open in this session");
     job.fs_owner = found->second;
     job.fs = job.fs_owner.get();
   }
@@ -159,7 +196,7 @@ Status Connection::prepare(Job& job) {
 
 Status Connection::check_credential(Job& job) const {
   const wire::Request& request = job.request;
-  const fabric::Peer& peer = channel_->peer();
+  const fabric::Peer& peer = session_->peer();
   job.cred.uid = request.uid;
   job.cred.gid = request.gid;
   job.cred.groups.assign(request.groups.begin(), request.groups.end());
@@ -196,18 +233,20 @@ void Connection::finish(Job& job, Status status) {
 
 // The last of a job: what it holds goes back.
 void Connection::release(Job& job) {
-  if (job.buffer != nullptr) server_.buffers_.give_back(job.buffer, job.buffer_bytes);
+  if (job.buffer != nullptr) server_.buffers().give_back(job.buffer, job.buffer_bytes);
   if (job.lock_wait) {
     --lock_waits_;
-  } else if (job.counted_bytes != 0) {
+  } else if (job.counted) {
     --inflight_;
     inflight_bytes_ -= job.counted_bytes;
   }
   --jobs_;
+  --session_->jobs;
   job.fs = nullptr;
   job.buffer = nullptr;
   job.buffer_bytes = 0;
   job.counted_bytes = 0;
+  job.counted = false;
   job.lock_wait = false;
   job.text.clear();
   if (spare_jobs_.size() < kSpareJobsMax) {
@@ -215,51 +254,20 @@ void Connection::release(Job& job) {
   } else {
     delete &job;
   }
+  end_if_idle();
 }
 
 void Connection::on_closed(const Status&) {
   closed_ = true;
-  if (landing_ != nullptr) release(*std::exchange(landing_, nullptr));
-  runtime::spawn(clean_up(), [this](Status) { server_.connection_ended(*this); });
+  if (session_ != nullptr) session_->leave(*this);
+  if (landing_ != nullptr) return release(*std::exchange(landing_, nullptr));
+  end_if_idle();
 }
 
-// Gives back everything the peer held. Waits for locks end with EINTR when their owner goes; because a request may
-// just be on its way into such a wait, the owners are dropped until no request is at work any more.
-Connection::Work Connection::clean_up() {
-  for (;;) {
-    // A copy: opens that end meanwhile still add files.
-    struct Held {
-      fs::FileSystem* fs;
-      fs::FileId file;
-      std::uint64_t owner;
-    };
-    std::vector<Held> locks;
-    for (const auto& [id, file] : files_) {
-      for (const std::uint64_t owner : file->owners) locks.push_back({file->fs.get(), file->id, owner});
-    }
-    for (const Held& held : locks) static_cast<void>(co_await held.fs->unlock_owner(held.file, held.owner));
-    if (jobs_ == 0) break;
-    constexpr std::int64_t kAgainNs = 5'000'000;
-    co_await server_.loop_->sleep_until(server_.loop_->clock().monotonic_ns() + kAgainNs);
-  }
-  for (const auto& [id, file] : files_) static_cast<void>(co_await file->fs->close(file->id));
-  files_.clear();
-  // Closing a container may block.
-  auto* const containers = &containers_;
-  const auto drop = [containers] { return containers->clear(), true; };
-  static_cast<void>(co_await server_.worker_.run<bool>(drop));
-  co_return Status();
-}
-
-// Locks of different peers must not meet under one owner's number, so each peer's owners get numbers of ours.
-Result<std::uint64_t> Connection::owner_for(std::uint64_t peers_owner) {
-  constexpr std::size_t kOwnersMax = 65536;
-  if (const auto found = owners_.find(peers_owner); found != owners_.end()) return found->second;
-  if (owners_.size() >= kOwnersMax) return fail(ENOLCK, "this process has too many owners of locks");
-  const std::uint64_t owner = server_.next_owner_++;
-  owners_.emplace(peers_owner, owner);
-  peers_owners_.emplace(owner, peers_owner);
-  return owner;
+// Requests that are still at work keep the connection; the session goes on without it.
+void Connection::end_if_idle() {
+  if (!closed_ || jobs_ != 0) return;
+  server_.connection_ended(*this);
 }
 
 }  // namespace ross::server

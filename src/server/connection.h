@@ -1,4 +1,4 @@
-// Connection: one peer of the server: its requests in flight, and what it holds.
+// Connection: one channel of a peer: its greeting, then its requests in flight.
 //
 // A request becomes a Job when its head is decoded, runs as a coroutine when its payload has landed, and ends when its
 // reply has been sent. A peer that breaks the protocol or its bounds is cut off; one that asks for what it may not have
@@ -8,9 +8,6 @@
 // server's).
 #pragma once
 
-#include <absl/container/flat_hash_map.h>
-#include <absl/container/flat_hash_set.h>
-
 #include <memory>
 #include <string>
 #include <vector>
@@ -18,6 +15,7 @@
 #include "fabric/channel.h"
 #include "fs/file_system.h"
 #include "runtime/task.h"
+#include "server/session.h"
 #include "wire/message.h"
 
 namespace ross::server {
@@ -26,21 +24,15 @@ class Server;
 
 class Connection final : private fabric::Receiver {
  public:
-  Connection(Server& server, std::unique_ptr<fabric::Channel> channel);
+  Connection(Server& server, std::uint64_t id, std::unique_ptr<fabric::Channel> channel);
   ~Connection();
   void start() { channel_->start(*this); }
   void cut_off() { channel_->close(); }
-  [[nodiscard]] const fabric::Peer& peer() const { return channel_->peer(); }
+  [[nodiscard]] std::uint64_t id() const { return id_; }
+  [[nodiscard]] bool greeted() const { return session_ != nullptr; }
 
  private:
-  // An open file of the peer.
-  struct File {
-    std::shared_ptr<fs::FileSystem> fs;  // shared with the container's other files
-    std::uint32_t container = 0;
-    fs::FileId id;
-    std::uint32_t users = 0;                    // jobs at work on it
-    absl::flat_hash_set<std::uint64_t> owners;  // that took locks through it
-  };
+  using File = Session::File;
   struct Job : fabric::Outgoing {
     Connection* connection = nullptr;
     std::vector<std::byte> bytes;  // the request's, which request points into
@@ -49,6 +41,7 @@ class Connection final : private fabric::Receiver {
     std::byte* buffer = nullptr;  // the payload of a write or a read
     std::size_t buffer_bytes = 0;
     std::uint64_t counted_bytes = 0;
+    bool counted = false;  // in inflight_
     bool lock_wait = false;
     std::string text;  // the reply's, when it is made here
     wire::Reply reply;
@@ -56,6 +49,11 @@ class Connection final : private fabric::Receiver {
     fs::FileSystem* fs = nullptr;  // of the request's container or file
     std::shared_ptr<fs::FileSystem> fs_owner;
     File* file = nullptr;
+  };
+  // The first answer; what it refuses ends when it has been sent.
+  struct Greeting : fabric::Outgoing {
+    Connection* connection = nullptr;
+    bool refused = false;
   };
   using Work = runtime::Task<Status>;
 
@@ -65,12 +63,13 @@ class Connection final : private fabric::Receiver {
   void on_closed(const Status& why) override;
 
   // connection.cc: a job's life
+  Status greet(std::span<const std::byte> head, std::size_t payload_bytes);
   Job& new_job();
   Status check_bounds(Job& job, std::size_t payload_bytes);
   Status prepare(Job& job);
   void finish(Job& job, Status status);
   void release(Job& job);
-  Work clean_up();
+  void end_if_idle();
   Status check_credential(Job& job) const;
 
   // requests.cc: what each request does
@@ -95,25 +94,19 @@ class Connection final : private fabric::Receiver {
   Work close_container(Job& job);
   Work pool_request(Job& job);
   Work pool_text(Job& job);
-
-  // the lock owners of peers
-  Result<std::uint64_t> owner_for(std::uint64_t peers_owner);
+  Work end_session();
 
   Server& server_;
+  const std::uint64_t id_;
   const std::unique_ptr<fabric::Channel> channel_;
+  Session* session_ = nullptr;  // from the greeting on
+  Greeting greeting_;
   std::vector<std::unique_ptr<Job>> spare_jobs_;
-  absl::flat_hash_map<std::uint64_t, std::unique_ptr<File>> files_;
-  absl::flat_hash_map<std::uint32_t, std::shared_ptr<fs::FileSystem>> containers_;
-  absl::flat_hash_map<std::uint64_t, std::uint64_t> owners_;        // the peer's to ours
-  absl::flat_hash_map<std::uint64_t, std::uint64_t> peers_owners_;  // ours to the peer's
-  std::uint64_t next_file_ = 1;
-  std::uint32_t next_container_ = 1;
   Job* landing_ = nullptr;  // whose payload is coming in
   std::uint32_t jobs_ = 0;
   std::uint32_t inflight_ = 0;
   std::uint64_t inflight_bytes_ = 0;
   std::uint32_t lock_waits_ = 0;
-  std::uint32_t opening_ = 0;  // opens at work, which will be files
   bool closed_ = false;
 };
 

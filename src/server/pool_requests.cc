@@ -9,47 +9,48 @@ namespace ross::server {
 using wire::Op;
 
 Connection::Work Connection::open_container(Job& job) {
-  if (containers_.size() >= wire::kContainersMax) co_return Status(EMFILE, "this process has too many containers open");
+  if (session_->containers.size() >= wire::kContainersMax)
+    co_return Status(EMFILE, "this process has too many containers open");
   Server* const server = &server_;
   const std::string name(job.request.name);
   const auto open_it = [server, &name] { return server->open_container(name); };
   Result<std::shared_ptr<fs::FileSystem>> opened =
-      co_await server_.worker_.run<Result<std::shared_ptr<fs::FileSystem>>>(open_it);
+      co_await server_.worker().run<Result<std::shared_ptr<fs::FileSystem>>>(open_it);
   if (!opened.has_value()) co_return std::move(opened).error();
-  job.reply.value = next_container_;
-  containers_.emplace(next_container_++, *std::move(opened));
+  job.reply.value = session_->next_container;
+  session_->containers.emplace(session_->next_container++, *std::move(opened));
   co_return Status();
 }
 
 // With the files that are still open in it, unless requests are at work on one.
 Connection::Work Connection::close_container(Job& job) {
   const std::uint32_t container = job.request.container;
-  auto closed = containers_.find(container);
-  if (closed == containers_.end()) co_return Status(EBADF, "no such container is open on this connection");
+  auto closed = session_->containers.find(container);
+  if (closed == session_->containers.end()) co_return Status(EBADF, "no such container is open in this session");
   std::vector<std::unique_ptr<File>> files;
-  const bool busy = std::any_of(files_.begin(), files_.end(), [container](const auto& named) {
+  const bool busy = std::any_of(session_->files.begin(), session_->files.end(), [container](const auto& named) {
     return named.second->container == container && named.second->users > 0;
   });
   if (busy) co_return Status(EBUSY, "the container is closed while requests on it are in flight");
-  for (auto& [id, file] : files_) {
+  for (auto& [id, file] : session_->files) {
     if (file->container == container) files.push_back(std::move(file));
   }
-  absl::erase_if(files_, [](const auto& named) { return named.second == nullptr; });
+  absl::erase_if(session_->files, [](const auto& named) { return named.second == nullptr; });
   std::shared_ptr<fs::FileSystem> held = std::move(closed->second);
-  containers_.erase(closed);
+  session_->containers.erase(closed);
   for (const std::unique_ptr<File>& file : files) {
     for (const std::uint64_t owner : file->owners) static_cast<void>(co_await held->unlock_owner(file->id, owner));
     static_cast<void>(co_await held->close(file->id));
     file->fs.reset();
   }
   const auto drop = [&held] { return held.reset(), true; };
-  static_cast<void>(co_await server_.worker_.run<bool>(drop));
+  static_cast<void>(co_await server_.worker().run<bool>(drop));
   co_return Status();
 }
 
 Connection::Work Connection::pool_request(Job& job) {
   const wire::Request& request = job.request;
-  engine::Pool& pool = server_.pool_;
+  engine::Pool& pool = server_.pool();
   const auto work = [&pool, &request] {
     const engine::ContainerOptions options{.quota_bytes = request.a, .quota_nodes = request.b};
     switch (request.op) {
@@ -63,7 +64,7 @@ Connection::Work Connection::pool_request(Job& job) {
         return pool.sync();
     }
   };
-  co_return co_await server_.worker_.run<Status>(work);
+  co_return co_await server_.worker().run<Status>(work);
 }
 
 namespace {
@@ -112,13 +113,19 @@ Result<std::string> text_for(engine::Pool& pool, const wire::Request& request) {
 }  // namespace
 
 Connection::Work Connection::pool_text(Job& job) {
-  engine::Pool& pool = server_.pool_;
+  engine::Pool& pool = server_.pool();
   const wire::Request& request = job.request;
   const auto work = [&pool, &request] { return text_for(pool, request); };
-  Result<std::string> text = co_await server_.worker_.run<Result<std::string>>(work);
+  Result<std::string> text = co_await server_.worker().run<Result<std::string>>(work);
   if (!text.has_value()) co_return std::move(text).error();
   job.text = *std::move(text);
   co_return Status();
+}
+
+// What the session holds goes when its last connection does; this one the peer closes when it has the answer.
+Connection::Work Connection::end_session() {
+  session_->end_others(*this);
+  return Work::ready(Status());
 }
 
 }  // namespace ross::server

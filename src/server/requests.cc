@@ -97,6 +97,8 @@ Connection::Work Connection::run(Job& job) {
     case Op::kContainerList:
     case Op::kPoolInfo:
       return pool_text(job);
+    case Op::kEnd:
+      return end_session();
   }
   return Work::ready(Status(EBADMSG, "a request for nothing known"));
 }
@@ -234,14 +236,14 @@ Connection::Work Connection::get_text(Job& job) {
 
 Connection::Work Connection::open(Job& job) {
   const wire::Request& request = job.request;
-  if (files_.size() + opening_ >= wire::kOpenFilesMax) {
+  if (session_->files.size() + session_->opening >= wire::kOpenFilesMax) {
     co_return Status(EMFILE, "this process has too many files open");
   }
   const std::uint64_t bits = request.op == Op::kCreate ? request.a : request.op == Op::kOpen ? request.mode : 0;
   ROSS_JOB_TRY(const fs::OpenFlags flags, client::open_flags_from_wire(bits));
   const fs::NodeId node(request.node);
   Result<fs::Opened> opened = fail(EBADMSG);
-  ++opening_;
+  ++session_->opening;
   if (request.op == Op::kOpen) {
     opened = co_await job.fs->open(job.cred, node, flags);
   } else if (request.op == Op::kCreate) {
@@ -249,15 +251,15 @@ Connection::Work Connection::open(Job& job) {
   } else {
     opened = co_await job.fs->create_unnamed(job.cred, node, request.mode);
   }
-  --opening_;
+  --session_->opening;
   if (!opened.has_value()) co_return std::move(opened).error();
   // Also when the connection has ended meanwhile: clean_up() waits for this job and closes the file then.
   auto file = std::make_unique<File>();
   file->fs = job.fs_owner;
   file->container = request.container;
   file->id = opened->file;
-  job.reply.value = next_file_;
-  files_.emplace(next_file_++, std::move(file));
+  job.reply.value = session_->next_file;
+  session_->files.emplace(session_->next_file++, std::move(file));
   answer(job.reply, opened->attr);
   job.reply.created = opened->created;
   co_return Status();
@@ -265,9 +267,9 @@ Connection::Work Connection::open(Job& job) {
 
 Connection::Work Connection::close(Job& job) {
   // Nobody else works on it (prepare saw to that), and nobody finds it any more.
-  const auto found = files_.find(job.request.file);
+  const auto found = session_->files.find(job.request.file);
   const std::unique_ptr<File> file = std::move(found->second);
-  files_.erase(found);
+  session_->files.erase(found);
   job.file = nullptr;
   for (const std::uint64_t owner : file->owners) static_cast<void>(co_await file->fs->unlock_owner(file->id, owner));
   co_return co_await file->fs->close(file->id);
@@ -295,14 +297,14 @@ Connection::Work Connection::file_request(Job& job) {
 Connection::Work Connection::lock(Job& job) {
   const wire::Request& request = job.request;
   if (request.op == Op::kUnlockOwner) {
-    const auto found = owners_.find(request.a);
-    if (found == owners_.end()) co_return Status();  // holds nothing
+    const auto found = session_->owners.find(request.a);
+    if (found == session_->owners.end()) co_return Status();  // holds nothing
     const std::uint64_t owner = found->second;
     co_return co_await job.fs->unlock_owner(job.file->id, owner);
   }
   ROSS_JOB_TRY(const wire::Lock asked, wire::from_text<wire::Lock>(request.text));
   ROSS_JOB_TRY(fs::LockRange range, client::from_wire(asked));
-  ROSS_JOB_TRY(range.owner, owner_for(range.owner));
+  ROSS_JOB_TRY(range.owner, session_->owner_for(range.owner));
   job.file->owners.insert(range.owner);
   co_return co_await job.fs->lock(job.file->id, range, request.mode != 0);
 }
@@ -310,10 +312,11 @@ Connection::Work Connection::lock(Job& job) {
 Connection::Work Connection::test_lock(Job& job) {
   ROSS_JOB_TRY(const wire::Lock asked, wire::from_text<wire::Lock>(job.request.text));
   ROSS_JOB_TRY(fs::LockRange range, client::from_wire(asked));
-  ROSS_JOB_TRY(range.owner, owner_for(range.owner));
+  ROSS_JOB_TRY(range.owner, session_->owner_for(range.owner));
   ROSS_JOB_TRY(fs::LockRange found, co_await job.fs->test_lock(job.file->id, range));
   // Its own owners a peer knows by its own numbers; others keep the server's, which mean only "somebody else".
-  if (const auto own = peers_owners_.find(found.owner); own != peers_owners_.end()) found.owner = own->second;
+  const auto own = session_->peers_owners.find(found.owner);
+  if (own != session_->peers_owners.end()) found.owner = own->second;
   job.text = wire::as_text(client::to_wire(found));
   co_return Status();
 }

@@ -4,13 +4,13 @@
 #include <fmt/ranges.h>
 #include <pthread.h>
 #include <signal.h>
-#include <sys/socket.h>
+#include <sys/random.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cstdio>
+#include <future>
 
-#include "fabric/local/socket_channel.h"
 #include "server/connection.h"
 
 namespace ross::server {
@@ -19,39 +19,61 @@ namespace {
 // Owners of locks that peers take live in the upper half of the numbers, apart from those of this process.
 constexpr std::uint64_t kFirstOwner = std::uint64_t{1} << 63;
 
+wire::Token new_token() {
+  wire::Token token{};
+  std::size_t filled = 0;
+  while (filled < token.size()) {
+    const ssize_t got = ::getrandom(token.data() + filled, token.size() - filled, 0);
+    ROSS_CHECK(got > 0 || errno == EINTR, "the kernel gives no random bytes");
+    if (got > 0) filled += static_cast<std::size_t>(got);
+  }
+  return token;
+}
+
 }  // namespace
 
-Result<std::unique_ptr<Server>> Server::start(engine::Pool& pool, fabric::Socket listener, ServerOptions options) {
+Result<std::unique_ptr<Server>> Server::start(engine::Pool& pool, std::vector<Listener> listeners,
+                                              ServerOptions options) {
   ROSS_TRY(std::unique_ptr<runtime::Loop> loop, runtime::Loop::create());
-  ROSS_OK(loop->ring());
-  // The program's signals are for its own threads; both threads of the server inherit this.
+  std::unique_ptr<Server> server(new Server(pool, std::move(listeners), std::move(options), std::move(loop)));
+  if (const Status status = server->open_endpoints(); !status.ok()) return fail(status);
+  // The program's signals are for its own threads.
   sigset_t all;
   sigset_t before;
   ::sigfillset(&all);
   ::pthread_sigmask(SIG_SETMASK, &all, &before);
-  std::unique_ptr<Server> server(new Server(pool, std::move(listener), std::move(options), std::move(loop)));
   server->thread_ = std::thread([self = server.get()] {
     ::pthread_setname_np(::pthread_self(), "ross-server");
-    {
-      const runtime::Loop::Scope scope(*self->loop_);
-      self->post_accept();
-    }
     self->loop_->run();
   });
   ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
   return server;
 }
 
-Server::Server(engine::Pool& pool, fabric::Socket listener, ServerOptions options, std::unique_ptr<runtime::Loop> loop)
+Server::Server(engine::Pool& pool, std::vector<Listener> listeners, ServerOptions options,
+               std::unique_ptr<runtime::Loop> loop)
     : pool_(pool),
       options_(std::move(options)),
       loop_(std::move(loop)),
-      listener_(std::move(listener)),
+      listeners_(std::move(listeners)),
       next_owner_(kFirstOwner) {
-  accept_.server = this;
-  accept_.done = [](runtime::Completion& self, int result) { static_cast<Accept&>(self).server->accepted(result); };
   turn_.server = this;
   turn_.run = [](runtime::Message& self) { static_cast<Turn&>(self).server->take_turn(); };
+}
+
+// Before the loop's thread runs.
+Status Server::open_endpoints() {
+  const runtime::Loop::Scope scope(*loop_);
+  for (const Listener& listener : listeners_) {
+    auto endpoint = listener.domain->open(
+        *loop_, {.limits = {.head_bytes_max = wire::kHeadBytesMax, .payload_bytes_max = wire::kPayloadBytesMax},
+                 .listen = listener.address,
+                 .acceptor = this});
+    if (!endpoint.has_value()) return std::move(endpoint).error();
+    addresses_.push_back((*endpoint)->address());
+    endpoints_.push_back(*std::move(endpoint));
+  }
+  return {};
 }
 
 Server::~Server() { stop_thread(); }
@@ -106,111 +128,117 @@ void Server::stop_thread() {
 void Server::take_turn() {
   const std::lock_guard lock(mutex_);
   if (!std::exchange(stop_asked_, false)) return;
-  const bool busy = !connections_.empty() || !greetings_.empty();
+  const bool busy = !connections_.empty() || !sessions_.empty();
   stop_granted_ = stop_forced_ || !busy;
   stop_answered_ = true;
   changed_.notify_all();
   if (!stop_granted_) return;
-  if (!std::exchange(stopping_, true)) {
-    // Whoever is on the way in is sent away by the kernel and tries again elsewhere.
-    ::shutdown(listener_.fd(), SHUT_RDWR);
-  }
-  for (const auto& [id, greeting] : greetings_) ::shutdown(greeting->socket.fd(), SHUT_RDWR);
-  for (const auto& [connection, owned] : connections_) connection->cut_off();
+  stopping_ = true;
+  for (const auto& [id, connection] : connections_) connection->cut_off();
+  std::erase_if(sessions_, [](const auto& named) { return !named.second->joined; });
   stop_when_empty();
 }
 
+// Whoever is on the way in is sent away when the endpoints go, and tries again elsewhere.
 void Server::stop_when_empty() {
-  if (stopping_ && !accepting_ && connections_.empty() && greetings_.empty()) loop_->stop();
+  if (!stopping_ || !connections_.empty() || !sessions_.empty()) return;
+  endpoints_.clear();
+  loop_->stop();
 }
 
-void Server::post_accept() {
-  if (stopping_) return stop_when_empty();
-  accepting_ = true;
-  io_uring_prep_accept(loop_->next_sqe(accept_), listener_.fd(), nullptr, nullptr, SOCK_CLOEXEC);
-}
-
-void Server::accepted(int result) {
-  accepting_ = false;
-  if (stopping_) {
-    if (result >= 0) ::close(result);
-    return stop_when_empty();
-  }
-  if (result >= 0) {
-    greet(fabric::Socket(result));
-    return post_accept();
-  }
-  if (result == -EINTR || result == -EAGAIN || result == -ECONNABORTED) return post_accept();
-  // Out of descriptors or memory: who waits in the line waits a little longer.
-  accepting_ = true;  // the timer stands for it
-  loop_->at(loop_->clock().monotonic_ns() + 100'000'000, [this] {
-    accepting_ = false;
-    post_accept();
-  });
-}
-
-void Server::greet(fabric::Socket socket) {
-  auto made = std::make_unique<Greeting>();
-  Greeting& greeting = *made;
-  greeting.server = this;
-  greeting.socket = std::move(socket);
-  greeting.id = next_id_++;
-  greeting.done = [](runtime::Completion& self, int result) {
-    auto& done = static_cast<Greeting&>(self);
-    done.server->greeted(done, result);
-  };
-  greetings_.emplace(greeting.id, std::move(made));
-  io_uring_prep_recv(loop_->next_sqe(greeting), greeting.socket.fd(), &greeting.hello, sizeof greeting.hello,
-                     MSG_WAITALL);
-  loop_->at(loop_->clock().monotonic_ns() + kGreetingNs, [this, id = greeting.id] {
-    const auto found = greetings_.find(id);
-    if (found != greetings_.end()) ::shutdown(found->second->socket.fd(), SHUT_RDWR);
-  });
-}
-
-void Server::greeted(Greeting& greeting, int result) {
-  const std::unique_ptr<Greeting> owned = std::move(greetings_.find(greeting.id)->second);
-  greetings_.erase(greeting.id);
-  const Result<fabric::Peer> peer = fabric::peer_of(owned->socket.fd());
-  const bool whole = result == static_cast<int>(sizeof owned->hello) && owned->hello.magic == wire::kMagic;
-  if (stopping_ || !whole || !peer.has_value()) return stop_when_empty();
-  wire::Hello answer{
-      .pid = ::getpid(), .inflight_max = wire::kInflightMax, .inflight_bytes_max = wire::kInflightBytesMax};
-  if (owned->hello.version != wire::kVersion) {
-    answer.error = EPROTO;
-  } else if (peer->uid != ::geteuid() && peer->uid != 0) {
-    answer.error = EACCES;
-  } else if (connections_.size() >= kConnectionsMax) {
-    answer.error = EUSERS;
-  }
-  // A fresh socket has room for it.
-  const ssize_t sent = ::send(owned->socket.fd(), &answer, sizeof answer, MSG_NOSIGNAL | MSG_DONTWAIT);
-  if (sent != static_cast<ssize_t>(sizeof answer) || answer.error != 0) return;
-  welcome(std::move(owned->socket), *peer);
-}
-
-void Server::welcome(fabric::Socket socket, const fabric::Peer& peer) {
-  Result<std::unique_ptr<fabric::Channel>> channel = fabric::make_socket_channel(
-      *loop_, std::move(socket), {.head_bytes_max = wire::kHeadBytesMax, .payload_bytes_max = wire::kPayloadBytesMax});
-  if (!channel.has_value()) return;
-  auto made = std::make_unique<Connection>(*this, *std::move(channel));
+void Server::on_channel(std::unique_ptr<fabric::Channel> channel) {
+  if (stopping_ || greetings_ >= kGreetingsMax) return;
+  const std::uint64_t id = next_connection_++;
+  auto made = std::make_unique<Connection>(*this, id, std::move(channel));
   Connection& connection = *made;
-  connections_.emplace(&connection, std::move(made));
-  {
-    const std::lock_guard lock(mutex_);
-    peers_.push_back(peer.pid);
-  }
+  connections_.emplace(id, std::move(made));
+  ++greetings_;
+  loop_->at(loop_->clock().monotonic_ns() + kGreetingNs, [this, id] {
+    const auto found = connections_.find(id);
+    if (found != connections_.end() && !found->second->greeted()) found->second->cut_off();
+  });
   connection.start();
 }
 
+Result<Session*> Server::session_for(const wire::Hello& hello, const fabric::Peer& peer) {
+  if (stopping_) return fail(ESHUTDOWN, "the server is stopping");
+  if (hello.session != wire::Token{}) {
+    const auto found = sessions_.find(hello.session);
+    if (found == sessions_.end() || (found->second->joined && found->second->connections.empty())) {
+      return fail(ESTALE, "there is no such session (any more): begin another", Retry::kSession);
+    }
+    Session& session = *found->second;
+    // Where the kernel knows who comes, it has to be who the session is for.
+    if (peer.pid != 0 && (session.peer().uid != peer.uid || session.peer().pid != peer.pid)) {
+      return fail(EACCES, "the session belongs to another process");
+    }
+    if (session.connections.size() >= wire::kConnectionsMax) {
+      return fail(EUSERS, "the session has too many connections: work from fewer threads");
+    }
+    --greetings_;
+    return &session;
+  }
+  if (peer.pid == 0) return fail(EACCES, "who comes over a network needs a session that the control plane began");
+  if (peer.uid != ::geteuid() && peer.uid != 0) return fail(EACCES, "this process may not use the pool");
+  ROSS_TRY(Session * session, new_session(peer));
+  --greetings_;
+  return session;
+}
+
+Result<Session*> Server::new_session(const fabric::Peer& peer) {
+  if (stopping_) return fail(ESHUTDOWN, "the server is stopping");
+  if (sessions_.size() >= kSessionsMax) return fail(EUSERS, "too many processes use the pool");
+  const wire::Token token = new_token();
+  auto& made = sessions_[token];
+  made = std::make_unique<Session>(*this, token, peer);
+  const std::lock_guard lock(mutex_);
+  peers_.push_back(peer.pid);
+  return made.get();
+}
+
+Result<wire::Token> Server::begin_session(const fabric::Peer& peer) {
+  struct Begin : runtime::Message {
+    Server* server;
+    const fabric::Peer* peer;
+    std::promise<Result<wire::Token>> promise;
+  } begin;
+  begin.server = this;
+  begin.peer = &peer;
+  begin.run = [](runtime::Message& message) {
+    auto& self = static_cast<Begin&>(message);
+    Server& server = *self.server;
+    const Result<Session*> made = server.new_session(*self.peer);
+    if (!made.has_value()) return self.promise.set_value(fail(made.error()));
+    const wire::Token token = (*made)->token();
+    server.loop_->at(server.loop_->clock().monotonic_ns() + kGreetingNs, [&server, token] {
+      const auto found = server.sessions_.find(token);
+      if (found != server.sessions_.end() && !found->second->joined) server.session_ended(*found->second);
+    });
+    self.promise.set_value(token);
+  };
+  {
+    // Not behind the last pass of a loop that has been stopped: nobody would answer.
+    const std::lock_guard lock(mutex_);
+    if (stop_granted_) return fail(ESHUTDOWN, "the server is stopping");
+    loop_->post(begin);
+  }
+  return begin.promise.get_future().get();
+}
+
 void Server::connection_ended(Connection& connection) {
+  if (!connection.greeted()) --greetings_;
+  connections_.erase(connection.id());
+  stop_when_empty();
+}
+
+void Server::session_ended(Session& session) {
   {
     const std::lock_guard lock(mutex_);
-    const auto found = std::find(peers_.begin(), peers_.end(), connection.peer().pid);
+    const auto found = std::find(peers_.begin(), peers_.end(), session.peer().pid);
     if (found != peers_.end()) peers_.erase(found);
     changed_.notify_all();
   }
-  connections_.erase(&connection);
+  sessions_.erase(session.token());
   stop_when_empty();
 }
 

@@ -1,24 +1,26 @@
-// Server: a pool of this process for other processes of the same user.
+// Server: a pool of this process for other processes.
 //
-// One thread with its own loop takes connections at a listening socket and answers their requests, each a coroutine over
+// One thread with its own loop takes connections at its endpoints and answers their requests, each a coroutine over
 // the pool's file systems; calls that block are a worker's. Everything a peer sends is treated as hostile: lengths and
 // fields (wire/), how much it has in flight, how many files, containers and lock owners it holds, and for whom it
-// speaks: only root may act for others. When a connection ends, everything it held is released: requests are ended, locks
-// dropped, files closed.
+// speaks: only root may act for others.
 //
-//   ROSS_TRY(auto listener, fabric::listen_at("/srv/ross/pool0/share.sock"));
-//   ROSS_TRY(auto server, server::Server::start(*pool, std::move(listener), {}));
+//   ROSS_TRY(auto domain, fabric::local::make_domain({}));
+//   std::vector<server::Listener> listeners;
+//   listeners.push_back({std::move(domain), "/srv/ross/pool0/share.sock"});
+//   ROSS_TRY(auto server, server::Server::start(*pool, std::move(listeners), {}));
 //   ...
 //   server->finish();             // waits for the peers; then the pool can be closed
 //
-// Ownership: borrows the pool, which outlives it. Limits: kConnectionsMax, and wire/limits.h for each connection.
-// Threading: any thread.
+// Ownership: borrows the pool, which outlives it. Limits: kSessionsMax, kGreetingsMax connections that have not greeted yet,
+// and wire/limits.h for each session and connection. Threading: any thread.
 #pragma once
 
 #include <absl/container/flat_hash_map.h>
 
 #include <chrono>
 #include <condition_variable>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -27,9 +29,10 @@
 
 #include "client/hosting.h"
 #include "engine/pool.h"
-#include "fabric/local/socket.h"
+#include "fabric/endpoint.h"
 #include "runtime/loop.h"
 #include "server/buffers.h"
+#include "server/session.h"
 #include "server/worker.h"
 #include "wire/message.h"
 
@@ -43,63 +46,76 @@ struct ServerOptions {
   std::string pool_name = "the pool";           // for that line
 };
 
-class Server final : public client::Hosting {
+// Where a server is reached.
+struct Listener {
+  std::unique_ptr<fabric::Domain> domain;
+  std::string address;  // in the domain's form
+};
+
+class Server final : public client::Hosting, private fabric::Acceptor {
  public:
-  static constexpr std::size_t kConnectionsMax = 256;
+  static constexpr std::size_t kSessionsMax = 256;
+  static constexpr std::size_t kGreetingsMax = 64;
   static constexpr std::int64_t kGreetingNs = 10'000'000'000;  // a peer that says nothing for so long is sent away
 
-  static Result<std::unique_ptr<Server>> start(engine::Pool& pool, fabric::Socket listener, ServerOptions options);
+  static Result<std::unique_ptr<Server>> start(engine::Pool& pool, std::vector<Listener> listeners,
+                                               ServerOptions options);
   ~Server() override;
   void finish() override;
-  // Processes connected now.
+  // A session for a peer that is known otherwise (a control plane has seen its credentials), which joins it by the token
+  // within kGreetingNs. EUSERS when there are too many, ESHUTDOWN when the server stops.
+  Result<wire::Token> begin_session(const fabric::Peer& peer);
+  // Processes with a session now.
   [[nodiscard]] std::vector<pid_t> peers();
+  // Where it is reached, in the order of the listeners.
+  [[nodiscard]] const std::vector<std::string>& addresses() const { return addresses_; }
+
+  // ---- for connections and sessions, on the server's thread ----
+  [[nodiscard]] runtime::Loop& loop() { return *loop_; }
+  [[nodiscard]] engine::Pool& pool() { return pool_; }
+  [[nodiscard]] Worker& worker() { return worker_; }
+  [[nodiscard]] Buffers& buffers() { return buffers_; }
+  [[nodiscard]] std::uint64_t new_owner() { return next_owner_++; }
+  // The session that a greeting asks for. EACCES for a peer that may have none, EUSERS when there are too many.
+  Result<Session*> session_for(const wire::Hello& hello, const fabric::Peer& peer);
+  void connection_ended(Connection& connection);
+  void session_ended(Session& session);
+  // ---- on the worker's thread ----
+  // One open container for all who ask for it by the same name.
+  Result<std::shared_ptr<fs::FileSystem>> open_container(const std::string& name);
 
  private:
-  friend class Connection;
-  struct Accept : runtime::Completion {
-    Server* server = nullptr;
-  };
   struct Turn : runtime::Message {
     Server* server = nullptr;
   };
-  // A connection whose first bytes are awaited.
-  struct Greeting : runtime::Completion {
-    Server* server = nullptr;
-    fabric::Socket socket;
-    wire::Hello hello;
-    std::uint64_t id = 0;
-  };
 
-  Server(engine::Pool& pool, fabric::Socket listener, ServerOptions options, std::unique_ptr<runtime::Loop> loop);
+  Server(engine::Pool& pool, std::vector<Listener> listeners, ServerOptions options,
+         std::unique_ptr<runtime::Loop> loop);
 
-  void post_accept();
-  void accepted(int result);
-  void greet(fabric::Socket socket);
-  void greeted(Greeting& greeting, int result);
-  void welcome(fabric::Socket socket, const fabric::Peer& peer);
-  void connection_ended(Connection& connection);
+  Status open_endpoints();
+  Result<Session*> new_session(const fabric::Peer& peer);
+  void on_channel(std::unique_ptr<fabric::Channel> channel) override;
   void take_turn();
   void stop_when_empty();
-  // Asks the loop's thread to stop accepting if nobody is there (or, by force, anyway) and waits for its answer.
+  // Asks the loop's thread to stop if nobody is there (or, by force, anyway) and waits for its answer.
   bool try_stop(bool force);
   void stop_thread();
-  // One open container for all who ask for it by the same name.
-  Result<std::shared_ptr<fs::FileSystem>> open_container(const std::string& name);
 
   // constant after construction
   engine::Pool& pool_;
   const ServerOptions options_;
   const std::unique_ptr<runtime::Loop> loop_;
+  const std::vector<Listener> listeners_;
+  std::vector<std::string> addresses_;
 
   // owner thread (thread_)
-  fabric::Socket listener_;
-  Accept accept_;
-  bool accepting_ = false;
+  std::vector<std::unique_ptr<fabric::Endpoint>> endpoints_;
   bool stopping_ = false;
-  std::uint64_t next_id_ = 1;
+  std::uint64_t next_connection_ = 1;
   std::uint64_t next_owner_;  // of locks, server-wide
-  absl::flat_hash_map<std::uint64_t, std::unique_ptr<Greeting>> greetings_;
-  absl::flat_hash_map<Connection*, std::unique_ptr<Connection>> connections_;
+  absl::flat_hash_map<std::uint64_t, std::unique_ptr<Connection>> connections_;
+  std::map<wire::Token, std::unique_ptr<Session>> sessions_;
+  std::size_t greetings_ = 0;  // connections that have not greeted
   Buffers buffers_;
 
   // guarded by mutex_

@@ -10,16 +10,18 @@ namespace ross::wire {
 inline constexpr std::size_t kNameBytesMax = 255;
 inline constexpr std::size_t kTextBytesMax = 64 * 1024;  // an extended attribute's value; also bounds a listing
 inline constexpr std::size_t kGroupsMax = 1024;
+inline constexpr std::size_t kSentenceBytesMax = 1024;  // why a server refuses
 inline constexpr std::size_t kHeadBytesMax = 72 * 1024;
 // One transfer, which is also the largest atomic write. Larger ones are several messages.
 inline constexpr std::uint32_t kPayloadBytesMax = 4 * 1024 * 1024;
 inline constexpr std::size_t kEntriesMax = 1024;  // of one listing
 
-// What the serving side grants a connection, told in its hello; a client keeps to them, and a server ends a connection
-// that goes beyond twice as much (a reply and the next request may cross).
+// What the serving side grants a connection, told in its welcome; a client keeps to them, and a server ends a connection
+// that goes beyond twice as much (a reply and the next request may cross). Files, containers and owners are a session's.
 inline constexpr std::uint32_t kInflightMax = 256;
 inline constexpr std::uint32_t kInflightBytesMax = 32 * 1024 * 1024;
-inline constexpr std::uint32_t kLockWaitsMax = 1024;  // waits for locks, which are not counted as in flight
+inline constexpr std::uint32_t kLockWaitsMax = 1024;   // waits for locks, which are not counted as in flight
+inline constexpr std::uint32_t kConnectionsMax = 256;  // of one session
 inline constexpr std::uint32_t kOpenFilesMax = 65536;
 inline constexpr std::uint32_t kContainersMax = 256;
 

@@ -18,7 +18,45 @@ void add(std::vector<std::byte>& to, const void* data, std::size_t size_bytes) {
   to.insert(to.end(), bytes, bytes + size_bytes);
 }
 
+// A greeting's fixed part, with magic and version first.
+template <class Greeting>
+Result<Greeting> decode_greeting(Taker& taker) {
+  const auto greeting = taker.take<Greeting>();
+  if (!taker.ok() || greeting.magic != kMagic) return bad("what answers there does not speak ROSS");
+  if (greeting.version != kVersion) {
+    return fail(EPROTO, "the other end speaks version " + std::to_string(greeting.version) +
+                            " of the protocol, this one " + std::to_string(kVersion) +
+                            ": run both from the same build");
+  }
+  return greeting;
+}
+
 }  // namespace
+
+void encode(const Hello& hello, std::vector<std::byte>& bytes) { add(bytes, &hello, sizeof hello); }
+
+void encode(const Welcome& welcome, std::string_view sentence, std::vector<std::byte>& bytes) {
+  add(bytes, &welcome, sizeof welcome);
+  add(bytes, sentence.data(), std::min(sentence.size(), kSentenceBytesMax));
+}
+
+Result<Hello> decode_hello(std::span<const std::byte> bytes) {
+  Taker taker(text_of(bytes));
+  ROSS_TRY(const Hello hello, decode_greeting<Hello>(taker));
+  if (bytes.size() != sizeof hello || hello.reserved != 0 || hello.reserved2 != 0)
+    return bad("a greeting that is none");
+  return hello;
+}
+
+Result<Welcomed> decode_welcome(std::span<const std::byte> bytes) {
+  Taker taker(text_of(bytes));
+  ROSS_TRY(const Welcome welcome, decode_greeting<Welcome>(taker));
+  if (welcome.error < 0 || bytes.size() > sizeof welcome + kSentenceBytesMax) return bad("a greeting that is none");
+  if (welcome.error == 0 && (welcome.inflight_max == 0 || welcome.inflight_bytes_max < kPayloadBytesMax)) {
+    return bad("the server grants nothing");
+  }
+  return Welcomed{welcome, text_of(bytes).substr(sizeof welcome)};
+}
 
 void encode(const Request& request, std::vector<std::byte>& bytes) {
   ROSS_CHECK(request.name.size() <= kNameBytesMax && request.name2.size() <= kNameBytesMax &&

@@ -13,6 +13,7 @@
 // EBADMSG. A decoded message borrows the bytes. Threading: immutable.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -26,19 +27,44 @@
 namespace ross::wire {
 
 inline constexpr std::uint32_t kMagic = 0x53534f52;  // "ROSS"
-inline constexpr std::uint16_t kVersion = 1;
+inline constexpr std::uint16_t kVersion = 2;
 
-// The first bytes each end sends. Ends of different versions part with a sentence.
+// Names a session to its server; random, so that nobody joins another's. Zeros: none.
+using Token = std::array<std::uint8_t, 16>;
+
+// The first message of a connection, by who made it; nothing else is heard before it.
 struct Hello {
   std::uint32_t magic = kMagic;
   std::uint16_t version = kVersion;
   std::uint16_t reserved = 0;
   std::int32_t pid = 0;
-  std::int32_t error = 0;  // the server's: why it refuses; 0 when it does not
+  std::uint32_t reserved2 = 0;
+  Token session{};  // the session this connection joins; zeros: a new one
+};
+static_assert(sizeof(Hello) == 32);
+
+// The answer: a place in a session, or why there is none, in a sentence behind it.
+struct Welcome {
+  std::uint32_t magic = kMagic;
+  std::uint16_t version = kVersion;
+  std::uint16_t reserved = 0;
+  std::int32_t pid = 0;
+  std::int32_t error = 0;  // a positive errno
   std::uint32_t inflight_max = 0;
   std::uint32_t inflight_bytes_max = 0;
+  Token session{};
 };
-static_assert(sizeof(Hello) == 24);
+static_assert(sizeof(Welcome) == 40);
+
+void encode(const Hello& hello, std::vector<std::byte>& bytes);
+void encode(const Welcome& welcome, std::string_view sentence, std::vector<std::byte>& bytes);
+// EPROTO for another version, EBADMSG for what is no such message.
+Result<Hello> decode_hello(std::span<const std::byte> bytes);
+struct Welcomed {
+  Welcome welcome;
+  std::string_view sentence;  // a view into the bytes
+};
+Result<Welcomed> decode_welcome(std::span<const std::byte> bytes);
 
 // What is asked, and which fields of Request it uses besides container and, where permissions matter, the credential.
 // "attr" and "value" after the arrow are what the reply holds.
@@ -91,7 +117,9 @@ enum class Op : std::uint16_t {
   kContainerList,     // name (go on behind it; empty: begin) -> text (containers)
   kPoolInfo,          // -> text (PoolInfo)
   kPoolSync,          //
-  kLast = kPoolSync,
+  // ---- the session ----
+  kEnd,  // everything it holds is given back, and its connections are closed
+  kLast = kEnd,
 };
 
 // Bits of OpenFlags.

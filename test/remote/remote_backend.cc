@@ -1,4 +1,5 @@
-// The file system conformance suite through client and server: on the model, and on the engine where it is built.
+// The file system conformance suite through client and server: on the model or the engine, over the transport that this
+// program is compiled with (transport_*.cc).
 #include <stdlib.h>
 
 #include <filesystem>
@@ -10,6 +11,7 @@
 #include "engine/pool.h"
 #include "model_pool.h"
 #include "server/server.h"
+#include "transport.h"
 
 namespace ross::conformance {
 namespace {
@@ -52,12 +54,20 @@ class RemoteInstance final : public Instance {
 
  private:
   Status join() {
-    auto listener = fabric::listen_at(directory_ / "sock");
-    if (!listener.has_value()) return std::move(listener).error();
-    auto server = server::Server::start(*pool_, *std::move(listener), {});
+    auto domain = transport::make_domain();
+    auto clients_domain = transport::make_domain();
+    if (!domain.has_value()) return std::move(domain).error();
+    if (!clients_domain.has_value()) return std::move(clients_domain).error();
+    std::vector<server::Listener> listeners(1);
+    listeners[0] = {.domain = *std::move(domain), .address = transport::listen_address(directory_)};
+    auto server = server::Server::start(*pool_, std::move(listeners), {});
     if (!server.has_value()) return std::move(server).error();
     server_ = *std::move(server);
-    auto session = client::Session::connect(directory_ / "sock", system_clock().monotonic_ns() + kGreetingNs);
+    const auto token =
+        server_->begin_session({.pid = ::getpid(), .uid = ::geteuid(), .gid = ::getegid(), .groups = {}});
+    if (!token.has_value()) return token.error();
+    auto session = client::Session::connect(*std::move(clients_domain), server_->addresses().at(0), *token,
+                                            system_clock().monotonic_ns() + kGreetingNs);
     if (!session.has_value()) return std::move(session).error();
     auto opened = client::open_container(*std::move(session), kContainer);
     if (!opened.has_value()) return std::move(opened).error();
@@ -81,7 +91,20 @@ class RemoteInstance final : public Instance {
   std::unique_ptr<fs::FileSystem> fs_;
 };
 
-#ifdef ROSS_REMOTE_ENGINE
+#ifndef ROSS_REMOTE_ENGINE
+Result<std::unique_ptr<Instance>> over_model(const InstanceOptions& options) {
+  model::ModelOptions model_options;
+  if (options.limit_bytes != 0) model_options.capacity_bytes = options.limit_bytes;
+  auto instance = std::make_unique<RemoteInstance>();
+  const auto open = [clock = options.clock, model_options](const std::filesystem::path&) {
+    return Result<std::unique_ptr<engine::Pool>>(std::make_unique<remote_test::ModelPool>(*clock, model_options));
+  };
+  const Status status = instance->make(open, 0, [](const std::filesystem::path&) { return Status(); });
+  if (!status.ok()) return fail(status);
+  return instance;
+}
+
+#else
 Result<std::unique_ptr<Instance>> over_engine(const InstanceOptions& options) {
   auto instance = std::make_unique<RemoteInstance>();
   engine::PoolOptions pool_options;
@@ -97,18 +120,6 @@ Result<std::unique_ptr<Instance>> over_engine(const InstanceOptions& options) {
     return engine::Pool::create(directory, spec);
   };
   const Status status = instance->make(open, options.limit_bytes, create);
-  if (!status.ok()) return fail(status);
-  return instance;
-}
-#else
-Result<std::unique_ptr<Instance>> over_model(const InstanceOptions& options) {
-  model::ModelOptions model_options;
-  if (options.limit_bytes != 0) model_options.capacity_bytes = options.limit_bytes;
-  auto instance = std::make_unique<RemoteInstance>();
-  const auto open = [clock = options.clock, model_options](const std::filesystem::path&) {
-    return Result<std::unique_ptr<engine::Pool>>(std::make_unique<remote_test::ModelPool>(*clock, model_options));
-  };
-  const Status status = instance->make(open, 0, [](const std::filesystem::path&) { return Status(); });
   if (!status.ok()) return fail(status);
   return instance;
 }

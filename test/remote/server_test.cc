@@ -15,13 +15,16 @@
 
 #include "base/random.h"
 #include "client/remote_file_system.h"
+#include "fabric/local/socket.h"
 #include "model_pool.h"
+#include "raw_peer.h"
 #include "runtime/loop.h"
 
 namespace ross::server {
 namespace {
 
 using namespace std::chrono_literals;
+using remote_test::RawPeer;
 
 const fs::Credential kRoot{.uid = ::geteuid(), .gid = ::getegid()};
 
@@ -42,7 +45,10 @@ class ServerTest : public ::testing::Test {
   }
   void start(ServerOptions options) {
     server.reset();
-    server = *Server::start(pool, *fabric::listen_at(path()), std::move(options));
+    std::vector<Listener> listeners(1);
+    listeners[0].domain = *fabric::local::make_domain({});
+    listeners[0].address = path();
+    server = *Server::start(pool, std::move(listeners), std::move(options));
   }
   [[nodiscard]] std::filesystem::path path() const { return directory / "sock"; }
   std::unique_ptr<fs::FileSystem> attach() {
@@ -63,42 +69,6 @@ class ServerTest : public ::testing::Test {
     }
     return false;
   }
-  // A greeted connection that speaks raw bytes.
-  fabric::Socket raw_peer() {
-    auto socket = fabric::connect_to(path());
-    EXPECT_TRUE(socket.has_value());
-    wire::Hello hello{.pid = ::getpid()};
-    EXPECT_TRUE(fabric::send_all(socket->fd(), &hello, sizeof hello, in_20_s()).ok());
-    EXPECT_TRUE(fabric::receive_all(socket->fd(), &hello, sizeof hello, in_20_s()).ok());
-    EXPECT_EQ(hello.error, 0);
-    return *std::move(socket);
-  }
-  static std::vector<std::byte> framed(const wire::Request& request, std::uint32_t payload_bytes = 0) {
-    std::vector<std::byte> head;
-    wire::encode(request, head);
-    const std::uint32_t lengths[2] = {static_cast<std::uint32_t>(head.size()), payload_bytes};
-    std::vector<std::byte> bytes(sizeof lengths);
-    std::memcpy(bytes.data(), lengths, sizeof lengths);
-    bytes.insert(bytes.end(), head.begin(), head.end());
-    return bytes;
-  }
-  // The error of the next reply, or -1 when the server has cut us off.
-  static int reply_error(const fabric::Socket& socket, wire::ReplyHeader* header = nullptr) {
-    std::uint32_t lengths[2];
-    if (!fabric::receive_all(socket.fd(), lengths, sizeof lengths, in_20_s()).ok()) return -1;
-    std::vector<std::byte> bytes(lengths[0] + lengths[1]);
-    if (!fabric::receive_all(socket.fd(), bytes.data(), bytes.size(), in_20_s()).ok()) return -1;
-    const auto reply = wire::decode_reply(std::span(bytes).first(lengths[0]));
-    EXPECT_TRUE(reply.has_value());
-    if (header != nullptr) std::memcpy(header, bytes.data(), sizeof *header);
-    return reply->error;
-  }
-  static int ask(const fabric::Socket& socket, const wire::Request& request, wire::ReplyHeader* header = nullptr) {
-    const auto bytes = framed(request);
-    if (!fabric::send_all(socket.fd(), bytes.data(), bytes.size(), in_20_s()).ok()) return -1;
-    return reply_error(socket, header);
-  }
-
   std::filesystem::path directory;
   remote_test::ModelPool pool;
   std::unique_ptr<Server> server;
@@ -168,22 +138,21 @@ TEST_F(ServerTest, AVanishedPeersLocksAndFilesAreReleased) {
   own.start(two->lock(file_two->file, lock, true), [&waited](Status status) { waited = std::move(status); });
   {
     // A raw peer that waits for the lock when its connection ends.
-    const fabric::Socket raw = raw_peer();
+    RawPeer raw(path());
     wire::ReplyHeader header{};
-    ASSERT_EQ(ask(raw, {.op = wire::Op::kContainerOpen, .name = "c"}, &header), 0);
+    ASSERT_EQ(raw.ask({.op = wire::Op::kContainerOpen, .name = "c"}, &header), 0);
     const auto container = static_cast<std::uint32_t>(header.value);
-    ASSERT_EQ(ask(raw, {.op = wire::Op::kOpen, .container = container, .node = file_one->attr.node.value, .mode = 3},
-                  &header),
-              0);
+    ASSERT_EQ(
+        raw.ask({.op = wire::Op::kOpen, .container = container, .node = file_one->attr.node.value, .mode = 3}, &header),
+        0);
     const wire::Lock wanted{.owner = 9, .begin = 0, .end = UINT64_MAX, .kind = 2};
-    const auto waiting = framed({.op = wire::Op::kLock,
-                                 .container = container,
-                                 .file = header.value,
-                                 .mode = 1,
-                                 .text = wire::as_text(wanted)});
-    ASSERT_TRUE(fabric::send_all(raw.fd(), waiting.data(), waiting.size(), in_20_s()).ok());
+    raw.send(RawPeer::encoded({.op = wire::Op::kLock,
+                               .container = container,
+                               .file = header.value,
+                               .mode = 1,
+                               .text = wire::as_text(wanted)}));
     // The server has read it when it answers what comes behind.
-    ASSERT_EQ(ask(raw, {.op = wire::Op::kGetattr, .container = container, .node = 1}), 0);
+    ASSERT_EQ(raw.ask({.op = wire::Op::kGetattr, .container = container, .node = 1}), 0);
   }
   EXPECT_TRUE(comes_true([&] { return server->peers().size() == 3; }));
   EXPECT_EQ(waited.error(), EINPROGRESS);
@@ -212,42 +181,41 @@ TEST_F(ServerTest, OnlyRootActsForOthers) {
 
 TEST_F(ServerTest, NonsenseIsAnErrorOrTheEndOfThatConnectionOnly) {
   auto witness = attach();
-  const fabric::Socket raw = raw_peer();
-  EXPECT_EQ(ask(raw, {.op = wire::Op::kGetattr, .container = 5, .node = 1}), EBADF);
-  EXPECT_EQ(ask(raw, {.op = wire::Op::kRead, .container = 5, .file = 77, .b = 10}), EBADF);
-  EXPECT_EQ(ask(raw, {.op = wire::Op::kContainerOpen, .name = "none"}), ENOENT);
+  RawPeer raw(path());
+  EXPECT_EQ(raw.ask({.op = wire::Op::kGetattr, .container = 5, .node = 1}), EBADF);
+  EXPECT_EQ(raw.ask({.op = wire::Op::kRead, .container = 5, .file = 77, .b = 10}), EBADF);
+  EXPECT_EQ(raw.ask({.op = wire::Op::kContainerOpen, .name = "none"}), ENOENT);
   wire::ReplyHeader header{};
-  ASSERT_EQ(ask(raw, {.op = wire::Op::kContainerOpen, .name = "c"}, &header), 0);
+  ASSERT_EQ(raw.ask({.op = wire::Op::kContainerOpen, .name = "c"}, &header), 0);
   const auto container = static_cast<std::uint32_t>(header.value);
-  EXPECT_NE(ask(raw, {.op = wire::Op::kGetattr, .container = container, .node = 0xdeadbeef}), 0);
-  EXPECT_EQ(ask(raw, {.op = wire::Op::kRename, .container = container, .node = 1, .mode = 99, .name = "a"}), EINVAL);
-  EXPECT_EQ(ask(raw, {.op = wire::Op::kSetattr, .container = container, .node = 1, .text = "short"}), EBADMSG);
-  EXPECT_EQ(ask(raw, {.op = wire::Op::kOpen, .container = container, .node = 1, .mode = 0xffff}), EBADMSG);
-  EXPECT_NE(ask(raw, {.op = wire::Op::kMkdir, .container = container, .node = 1, .mode = 0755, .name = "a/b"}), 0);
-  EXPECT_EQ(ask(raw, {.op = wire::Op::kRead, .container = container, .b = wire::kPayloadBytesMax + 1ULL}), -1);
+  EXPECT_NE(raw.ask({.op = wire::Op::kGetattr, .container = container, .node = 0xdeadbeef}), 0);
+  EXPECT_EQ(raw.ask({.op = wire::Op::kRename, .container = container, .node = 1, .mode = 99, .name = "a"}), EINVAL);
+  EXPECT_EQ(raw.ask({.op = wire::Op::kSetattr, .container = container, .node = 1, .text = "short"}), EBADMSG);
+  EXPECT_EQ(raw.ask({.op = wire::Op::kOpen, .container = container, .node = 1, .mode = 0xffff}), EBADMSG);
+  EXPECT_NE(raw.ask({.op = wire::Op::kMkdir, .container = container, .node = 1, .mode = 0755, .name = "a/b"}), 0);
+  EXPECT_EQ(raw.ask({.op = wire::Op::kRead, .container = container, .b = wire::kPayloadBytesMax + 1ULL}), -1);
 
   for (const std::uint32_t payload : {1U, wire::kPayloadBytesMax + 1}) {  // with a call that has none; too large
-    const fabric::Socket bad = raw_peer();
-    const auto bytes = framed({.op = wire::Op::kGetattr, .node = 1}, payload);
-    ASSERT_TRUE(fabric::send_all(bad.fd(), bytes.data(), bytes.size(), in_20_s()).ok());
-    EXPECT_EQ(reply_error(bad), -1);
+    RawPeer bad(path());
+    bad.send(RawPeer::encoded({.op = wire::Op::kGetattr, .node = 1}), payload);
+    EXPECT_EQ(bad.reply_error(), -1);
   }
   Random random(99);
   for (int round = 0; round < 200; ++round) {
-    const fabric::Socket bad = raw_peer();
-    std::vector<std::byte> bytes = framed({.op = static_cast<wire::Op>(1 + random.below(40)),
-                                           .container = 1,
-                                           .node = 1,
-                                           .file = random.below(3),
-                                           .b = random.below(10000),
-                                           .mode = static_cast<std::uint32_t>(random.below(5)),
-                                           .name = "n",
-                                           .text = "t"});
+    RawPeer bad(path());
+    std::vector<std::byte> bytes = RawPeer::encoded({.op = static_cast<wire::Op>(1 + random.below(40)),
+                                                     .container = 1,
+                                                     .node = 1,
+                                                     .file = random.below(3),
+                                                     .b = random.below(10000),
+                                                     .mode = static_cast<std::uint32_t>(random.below(5)),
+                                                     .name = "n",
+                                                     .text = "t"});
     for (std::uint64_t damage = random.below(10); damage > 0; --damage) {
       bytes[random.below(bytes.size())] = static_cast<std::byte>(random.below(256));
     }
     bytes.resize(random.below(bytes.size() + 1));
-    static_cast<void>(fabric::send_all(bad.fd(), bytes.data(), bytes.size(), in_20_s()));
+    bad.send(bytes, random.below(3) == 0 ? random.below(5000) : 0);
   }
   EXPECT_TRUE(comes_true([&] { return server->peers().size() <= 1; }));
   EXPECT_TRUE(run(witness->getattr(fs::kRootNode)).has_value());
@@ -257,37 +225,76 @@ TEST_F(ServerTest, APeerThatTakesMoreThanItsGrantIsCutOff) {
   auto witness = attach();
   const auto opened = run(witness->create(kRoot, fs::kRootNode, "f", 0600, {.read = true, .write = true}));
   pool.at("c").gate.close_gate();
-  const fabric::Socket raw = raw_peer();
+  RawPeer raw(path());
   wire::ReplyHeader header{};
-  ASSERT_EQ(ask(raw, {.op = wire::Op::kContainerOpen, .name = "c"}, &header), 0);
+  ASSERT_EQ(raw.ask({.op = wire::Op::kContainerOpen, .name = "c"}, &header), 0);
   const auto container = static_cast<std::uint32_t>(header.value);
   ASSERT_EQ(
-      ask(raw, {.op = wire::Op::kOpen, .container = container, .node = opened->attr.node.value, .mode = 1}, &header),
-      0);
-  const auto one = framed({.op = wire::Op::kRead, .container = container, .file = header.value, .b = 10});
-  Status sent;
-  for (std::uint32_t i = 0; i < 3 * wire::kInflightMax && sent.ok(); ++i) {
-    sent = fabric::send_all(raw.fd(), one.data(), one.size(), in_20_s());
-  }
+      raw.ask({.op = wire::Op::kOpen, .container = container, .node = opened->attr.node.value, .mode = 1}, &header), 0);
+  const auto one = RawPeer::encoded({.op = wire::Op::kRead, .container = container, .file = header.value, .b = 10});
+  for (std::uint32_t i = 0; i < 3 * wire::kInflightMax; ++i) raw.send(one);
   // Cut off, though its requests are still held back behind the gate, and gone for good when they end.
-  char byte = 0;
-  EXPECT_EQ(fabric::receive_all(raw.fd(), &byte, 1, in_20_s()).error(), ECONNRESET);
+  EXPECT_EQ(raw.reply_error(), -1);
   pool.at("c").gate.open_gate();
   EXPECT_TRUE(comes_true([&] { return server->peers().size() == 1; }));
   EXPECT_TRUE(run(witness->getattr(fs::kRootNode)).has_value());
 }
 
 TEST_F(ServerTest, ForeignGreetingsAreSentAway) {
-  const auto socket = fabric::connect_to(path());
-  wire::Hello hello{.version = wire::kVersion + 1};
-  ASSERT_TRUE(fabric::send_all(socket->fd(), &hello, sizeof hello, in_20_s()).ok());
-  ASSERT_TRUE(fabric::receive_all(socket->fd(), &hello, sizeof hello, in_20_s()).ok());
-  EXPECT_EQ(hello.error, EPROTO);
+  const auto refused = [this](std::span<const std::byte> first) {
+    RawPeer peer(path(), false);
+    peer.send(first);
+    const auto answer = peer.next();
+    if (!answer.has_value()) return -1;
+    EXPECT_FALSE(peer.next().has_value());  // then it hangs up
+    wire::Welcome welcome;
+    EXPECT_GE(answer->size(), sizeof welcome);
+    std::memcpy(&welcome, answer->data(), sizeof welcome);
+    return welcome.error;
+  };
+  const auto greeting = [](const wire::Hello& hello) {
+    std::vector<std::byte> bytes;
+    wire::encode(hello, bytes);
+    return bytes;
+  };
+  EXPECT_EQ(refused(greeting({.version = wire::kVersion + 1})), EPROTO);
+  EXPECT_EQ(refused(greeting({.magic = 7})), EBADMSG);
+  EXPECT_EQ(refused(greeting({.session = {1, 2, 3}})), ESTALE);
+  EXPECT_EQ(refused(RawPeer::encoded({.op = wire::Op::kPoolInfo})), EBADMSG);  // a request before the greeting
   const auto other = fabric::connect_to(path());
   const char text[] = "GET / HTTP/1.1\r\nHost: somewhere\r\n\r\n";
   static_cast<void>(fabric::send_all(other->fd(), text, sizeof text, in_20_s()));
+  // The server says what it is and hangs up.
   char byte = 0;
-  EXPECT_FALSE(fabric::receive_all(other->fd(), &byte, 1, in_20_s()).ok());
+  int heard = 0;
+  while (heard < 1000 && fabric::receive_all(other->fd(), &byte, 1, in_20_s()).ok()) ++heard;
+  EXPECT_LT(heard, 1000);
+}
+
+TEST_F(ServerTest, FilesBelongToTheirSession) {
+  auto remote = attach();
+  const auto opened = run(remote->create(kRoot, fs::kRootNode, "f", 0600, {.read = true, .write = true}));
+  ASSERT_TRUE(opened.has_value());
+  RawPeer raw(path());
+  wire::ReplyHeader header{};
+  ASSERT_EQ(raw.ask({.op = wire::Op::kContainerOpen, .name = "c"}, &header), 0);
+  // Files are the session's: the number of another's means nothing here.
+  EXPECT_EQ(
+      raw.ask(
+          {.op = wire::Op::kFsync, .container = static_cast<std::uint32_t>(header.value), .file = opened->file.value}),
+      EBADF);
+}
+
+TEST_F(ServerTest, ASessionEndsForAllItsThreadsAtOnce) {
+  auto remote = attach();
+  auto other = *runtime::Loop::create();
+  EXPECT_TRUE(run(remote->getattr(fs::kRootNode)).has_value());
+  EXPECT_TRUE(other->block_on(remote->getattr(fs::kRootNode)).has_value());
+  EXPECT_EQ(server->peers().size(), 1U);  // one session, three connections
+  remote.reset();
+  // Nobody drives the two loops any more, and yet the server is rid of them.
+  EXPECT_TRUE(comes_true([&] { return server->peers().empty(); }));
+  server->finish();
 }
 
 TEST_F(ServerTest, EveryWaitEndsWhenTheServerGoes) {

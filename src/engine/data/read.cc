@@ -92,7 +92,11 @@ Result<std::uint64_t> Container::plan_read(fs::FileId file, std::uint64_t offset
     const std::byte* image = nullptr;
     if (format::is_stored(ref.address)) {
       image = core_.append_log.find(ref.address);
-      if (image == nullptr) continue;
+      if (image == nullptr) {
+        // The page is looked up and its first line fetched while the plan is finished.
+        if (core_.mapped && block == first) __builtin_prefetch(mapped_block(ref));
+        continue;
+      }
     }
     const auto part = plan.part(block - first);
     if (image == nullptr) {
@@ -104,8 +108,8 @@ Result<std::uint64_t> Container::plan_read(fs::FileId file, std::uint64_t offset
   }
   // relatime: the access time moves when it is behind the others, or a day old. Not worth failing a read for.
   if (record.atime_ns <= record.mtime_ns || record.atime_ns <= record.ctime_ns ||
-      core_.now_ns() - record.atime_ns > kDayNs) {
-    if (core_.failure().ok()) {
+      core_.options.clock->realtime_coarse_ns() - record.atime_ns > kDayNs) {
+    if (core_.admit_in_passing()) {
       record.atime_ns = core_.now_ns();
       core_.nodes.mark_dirty(node);
     }
@@ -114,13 +118,17 @@ Result<std::uint64_t> Container::plan_read(fs::FileId file, std::uint64_t offset
   return plan.size;
 }
 
+const std::byte* Container::mapped_block(BlockRef ref) const {
+  const disk::Disk& disk = *core_.disks[format::device_of(ref.address)];
+  return disk.mapped() + format::block_of(ref.address) * kBlockBytes;
+}
+
 // Every device is memory: check a block where it lies, then copy it while it is in the cache.
 Status Container::read_mapped(const ReadPlan& plan) {
   for (std::size_t i = 0; i < plan.refs.size(); ++i) {
     const BlockRef ref = plan.refs[i];
     if (!format::is_stored(ref.address)) continue;
-    const disk::Disk& disk = *core_.disks[format::device_of(ref.address)];
-    const std::byte* const block = disk.mapped() + format::block_of(ref.address) * kBlockBytes;
+    const std::byte* const block = mapped_block(ref);
     if (!matches(block, ref.crc)) return mismatch(ref);
     const auto part = plan.part(i);
     plan.into.copy_in(part.memory_at, {block + part.begin, part.size});

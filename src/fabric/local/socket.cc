@@ -53,6 +53,15 @@ Status wait_for(int fd, short events, std::int64_t deadline_ns) {
   }
 }
 
+Result<Socket> connect_with(const std::filesystem::path& path, int flags) {
+  ROSS_TRY(const Place place, place_of(path));
+  Socket socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | flags, 0));
+  if (!socket) return failed(path, "make a socket for");
+  const auto* address = reinterpret_cast<const sockaddr*>(&place.address);
+  if (::connect(socket.fd(), address, sizeof place.address) != 0) return failed(path, "connect to");
+  return socket;
+}
+
 }  // namespace
 
 Socket::~Socket() {
@@ -74,14 +83,9 @@ Result<Socket> listen_at(const std::filesystem::path& path) {
   return socket;
 }
 
-Result<Socket> connect_to(const std::filesystem::path& path) {
-  ROSS_TRY(const Place place, place_of(path));
-  Socket socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  if (!socket) return failed(path, "make a socket for");
-  const auto* address = reinterpret_cast<const sockaddr*>(&place.address);
-  if (::connect(socket.fd(), address, sizeof place.address) != 0) return failed(path, "connect to");
-  return socket;
-}
+Result<Socket> connect_to(const std::filesystem::path& path) { return connect_with(path, 0); }
+
+Result<Socket> start_connect_to(const std::filesystem::path& path) { return connect_with(path, SOCK_NONBLOCK); }
 
 Result<Peer> peer_of(int fd) {
   ucred credential{};

@@ -33,6 +33,8 @@ class Socket {
 Result<Socket> listen_at(const std::filesystem::path& path);
 // ENOENT or ECONNREFUSED when nobody listens.
 Result<Socket> connect_to(const std::filesystem::path& path);
+// The same without blocking: EAGAIN where too many wait to be accepted.
+Result<Socket> start_connect_to(const std::filesystem::path& path);
 Result<Peer> peer_of(int fd);
 
 // Sends or receives exactly size bytes, blocking until deadline_ns (monotonic): for greetings, before a loop takes

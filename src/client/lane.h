@@ -1,0 +1,118 @@
+// Lane: a session's connection on one loop.
+//
+// Whoever calls makes the progress: requests go out and answers come in on the caller's own loop, so that nothing is
+// handed between threads. A lane connects at its first call, keeps to what the server granted (requests and bytes in
+// flight; the rest waits here), lands payloads in the caller's memory and resumes callers. When the connection ends, for
+// whatever reason, every call on it ends too, with ESHUTDOWN and a sentence.
+//
+// Ownership: attached to its loop, which destroys it; shares the session's state. Threading: owner thread (the loop's).
+#pragma once
+
+#include <absl/container/flat_hash_map.h>
+#include <sys/types.h>
+
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "client/call.h"
+#include "fabric/endpoint.h"
+#include "runtime/loop.h"
+
+namespace ross::client {
+
+// What the lanes of a session have in common.
+struct SessionState {
+  std::unique_ptr<fabric::Domain> domain;
+  std::string address;
+  pid_t pid = 0;  // this process's: a child of fork() is another
+  std::atomic<pid_t> server_pid = 0;
+  std::atomic<bool> ended = false;
+  std::mutex mutex;
+  wire::Token token{};  // guarded by mutex; zeros until the first lane is welcome
+};
+
+class Lane final : public runtime::Loop::Attachment, private fabric::Receiver {
+ public:
+  static constexpr std::int64_t kConnectNs = 30'000'000'000;
+
+  // The lane of a session on a loop, made if there is none.
+  static Lane& of(const std::shared_ptr<SessionState>& session, runtime::Loop& loop);
+  Lane(std::shared_ptr<SessionState> session, runtime::Loop& loop);
+  ~Lane() override;
+
+  // Begins to connect, if it has not. Done when connecting() is false.
+  void connect(std::int64_t deadline_ns);
+  [[nodiscard]] bool connecting() const { return state_ == State::kConnecting || state_ == State::kGreeting; }
+  // Why it is not connected.
+  [[nodiscard]] const Status& why() const { return why_; }
+  [[nodiscard]] bool open() const { return state_ == State::kOpen; }
+
+  // co_await lane.answer(call): until the call has its answer or its error.
+  auto answer(Call& call) {
+    struct Awaiter {
+      Lane& lane;
+      Call& call;
+      bool await_ready() const noexcept { return false; }
+      bool await_suspend(std::coroutine_handle<> handle) {
+        call.handle = handle;
+        return lane.submit(call);
+      }
+      void await_resume() noexcept {}
+    };
+    return Awaiter{*this, call};
+  }
+
+ private:
+  enum class State : std::uint8_t { kNew, kConnecting, kGreeting, kOpen, kClosing, kClosed };
+  struct Dial : fabric::Connecting {
+    Lane* lane = nullptr;
+  };
+  struct Greeting : fabric::Outgoing {};
+  struct Turn : runtime::Message {
+    Lane* lane = nullptr;
+  };
+
+  bool submit(Call& call);
+  void connected(Result<std::unique_ptr<fabric::Channel>> channel);
+  Status welcomed(std::span<const std::byte> head, std::size_t payload_bytes);
+  void failed(Status why);
+  void pump();
+  void finish(Call& call);
+  void fail_all();
+  [[nodiscard]] Status gone() const;
+  Result<memory::Memory> on_head(std::span<const std::byte> head, std::size_t payload_bytes) override;
+  Status on_message() override;
+  void on_closed(const Status& why) override;
+
+  const std::shared_ptr<SessionState> session_;  // by all lanes and the session
+  runtime::Loop& loop_;
+  std::unique_ptr<fabric::Endpoint> endpoint_;
+  std::unique_ptr<fabric::Channel> channel_;
+  State state_ = State::kNew;
+  bool ending_ = false;
+  Status why_;
+  Dial dial_;
+  Greeting greeting_;
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // watched by the greeting's timer
+  std::uint32_t inflight_max_ = 0;
+  std::uint64_t inflight_bytes_max_ = 0;
+
+  absl::flat_hash_map<std::uint64_t, Call*> calls_;  // sent and not answered
+  Call* waiting_ = nullptr;                          // for room in flight, in order
+  Call** waiting_tail_ = &waiting_;
+  Call* landing_ = nullptr;  // the call whose reply is coming in
+  std::vector<memory::Span> landing_spans_;
+  std::uint64_t next_id_ = 1;
+  std::uint32_t inflight_ = 0;
+  std::uint64_t inflight_bytes_ = 0;
+  std::uint32_t lock_waits_ = 0;
+  Turn turn_;
+};
+
+// The spans of [offset, offset + size) of memory.
+std::vector<memory::Span> slice(const memory::Memory& memory, std::size_t offset_bytes, std::size_t size_bytes);
+
+}  // namespace ross::client
