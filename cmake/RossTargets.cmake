@@ -16,29 +16,50 @@ function(ross_room name)
   target_link_libraries(ross_${name} PUBLIC ross_flags ${ARG_DEPENDS})
 endfunction()
 
-# Every program that runs under the sanitizers, as one target.
+# Every program that runs under the address and undefined behaviour sanitizers, and every one under the thread
+# sanitizer, each as one target.
 add_custom_target(fast_tests)
+add_custom_target(thread_tests)
 
-# ross_test(status_test SOURCES status_test.cc DEPENDS ross::base LABELS fast TIMEOUT 60): a GoogleTest program.
-# Label fast: part of the sanitizer runs and of the set that takes under a minute.
+# ross_sanitized_test(NAME LABELS fast ...): what a test program's labels mean for the sanitizer runs.
+# Label fast: part of them, and of the set that takes under a minute. Label threads: part of the thread sanitizer's run,
+# which every fast program is unless it says ONE_THREAD: our code runs in one thread there, so there is nothing to find.
+# A slow program with threads joins that run by naming the label itself.
+function(ross_sanitized_test name)
+  cmake_parse_arguments(ARG "ONE_THREAD" "TIMEOUT" "LABELS" ${ARGN})
+  if("fast" IN_LIST ARG_LABELS)
+    add_dependencies(fast_tests ${name})
+    if(NOT ARG_ONE_THREAD)
+      list(APPEND ARG_LABELS threads)
+    endif()
+  endif()
+  if("threads" IN_LIST ARG_LABELS)
+    add_dependencies(thread_tests ${name})
+  endif()
+  set_tests_properties(${name} PROPERTIES LABELS "${ARG_LABELS}" TIMEOUT ${ARG_TIMEOUT})
+endfunction()
+
+# ross_test(status_test SOURCES status_test.cc DEPENDS ross::base LABELS fast TIMEOUT 60): a GoogleTest program; see above
+# for the labels and ONE_THREAD.
 function(ross_test name)
   if(NOT ROSS_TESTS)
     return()
   endif()
-  cmake_parse_arguments(ARG "" "TIMEOUT" "SOURCES;DEPENDS;LABELS" ${ARGN})
+  cmake_parse_arguments(ARG "ONE_THREAD" "TIMEOUT" "SOURCES;DEPENDS;LABELS" ${ARGN})
   if(NOT ARG_TIMEOUT)
     set(ARG_TIMEOUT 120)
   endif()
   if(NOT ARG_LABELS)
     set(ARG_LABELS fast)
   endif()
+  set(one_thread)
+  if(ARG_ONE_THREAD)
+    set(one_thread ONE_THREAD)
+  endif()
   add_executable(${name} ${ARG_SOURCES})
   target_link_libraries(${name} PRIVATE ${ARG_DEPENDS} GTest::gmock GTest::gtest_main)
   add_test(NAME ${name} COMMAND ${name} --gtest_brief=1)
-  set_tests_properties(${name} PROPERTIES LABELS "${ARG_LABELS}" TIMEOUT ${ARG_TIMEOUT})
-  if("fast" IN_LIST ARG_LABELS)
-    add_dependencies(fast_tests ${name})
-  endif()
+  ross_sanitized_test(${name} LABELS ${ARG_LABELS} TIMEOUT ${ARG_TIMEOUT} ${one_thread})
 endfunction()
 
 # ross_fuzz(url_fuzz SOURCES url_fuzz.cc CORPUS corpus/url DEPENDS ross::attach): a decoder of bytes from outside, given as
@@ -58,7 +79,6 @@ function(ross_fuzz name)
     target_sources(${name} PRIVATE ${PROJECT_SOURCE_DIR}/test/fuzz/replay_main.cc)
     target_link_libraries(${name} PRIVATE ross::base)
     add_test(NAME ${name} COMMAND ${name} ${CMAKE_CURRENT_SOURCE_DIR}/${ARG_CORPUS})
-    set_tests_properties(${name} PROPERTIES LABELS fast TIMEOUT 120)
-    add_dependencies(fast_tests ${name})
+    ross_sanitized_test(${name} LABELS fast TIMEOUT 120 ONE_THREAD)
   endif()
 endfunction()

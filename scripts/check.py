@@ -1,9 +1,9 @@
 """./check: builds ROSS and runs every test; the last line is `N passed, N failed`.
 
-  ./check            layout, release build, fast tests, the same with address and undefined sanitizers, slow and system tests
+  ./check            layout, release build, fast tests, the same with the sanitizers (address and undefined behaviour; of
+                     threads those tests that have any), slow and system tests
   ./check fast       layout, release build and the fast tests: a few minutes from nothing, seconds after a small change
-  ./check STEP ...   only these steps: format release fast lint asan tsan slow system (lint and tsan take long and are run
-                     by name)
+  ./check STEP ...   only these steps: format release fast lint asan tsan slow system (lint is run by name)
 
 A test program counts once per test case it has; layout and lint count once each. Skipped cases are listed with their
 reason and count as neither. Logs of every step are kept in build/check/.
@@ -30,10 +30,10 @@ JOBS = min(os.cpu_count() or 1, 16)
 CONFIGURE_SECONDS_MAX = 120
 BUILD_SECONDS_MAX = 1500
 LINT_SECONDS_MAX = 1500
-TEST_SECONDS_MAX = {"fast": 900, "slow": 2400, "system": 1200}
+TEST_SECONDS_MAX = {"fast": 900, "threads": 1200, "slow": 2400, "system": 1200}
 
 ALL_STEPS = ["format", "release", "fast", "lint", "asan", "tsan", "slow", "system"]
-DEFAULT_STEPS = [step for step in ALL_STEPS if step not in ("lint", "tsan")]
+DEFAULT_STEPS = [step for step in ALL_STEPS if step != "lint"]
 FAST_STEPS = ["format", "release", "fast"]
 
 
@@ -258,9 +258,9 @@ def check_lint():
     return True
 
 
-def check_sanitizer(preset):
-    if build(preset, ["fast_tests"]):
-        test(preset, "fast", only=program_tests(preset, "fast"))
+def check_sanitizer(preset, label, target):
+    if build(preset, [target]):
+        test(preset, label, only=program_tests(preset, label))
 
 
 def main():
@@ -285,9 +285,11 @@ def main():
             built = build("release")
         elif step == "lint" and built:
             check_lint()
-        elif step in ("asan", "tsan"):
-            check_sanitizer(step)
-        elif step in TEST_SECONDS_MAX and built:
+        elif step == "asan":
+            check_sanitizer("asan", "fast", "fast_tests")
+        elif step == "tsan":
+            check_sanitizer("tsan", "threads", "thread_tests")
+        elif step in ("fast", "slow", "system") and built:
             test("release", step)
     seconds = int(time.monotonic() - began)
     print(f"  took {seconds // 60} min {seconds % 60} s; logs in build/check/")
