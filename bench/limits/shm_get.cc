@@ -123,6 +123,8 @@ class Source {
 // ---- the server ----
 
 class Server final : public Acceptor, public Receiver {
+  struct Slot;
+
  public:
   Server(const Row& row, std::byte* source, std::size_t source_bytes)
       : row_(row), source_(source, source_bytes, std::max<std::size_t>(row.size_bytes, 64)), slots_(row.depth) {
@@ -175,7 +177,6 @@ class Server final : public Acceptor, public Receiver {
     return {};
   }
   void on_closed(const Status&) override { closed = true; }
-  struct Slot;
   void move(Slot& slot) {
     slot.moving = true;
     slot.transfer.local = memory::Memory(source_.next(), slot.window.size_bytes);

@@ -266,6 +266,8 @@ TEST_F(ShmHostileTest, AReaderThatNeverReadsAndAPartOfARecordKeepNobodyAwake) {
   EXPECT_LT((after.tv_sec - before.tv_sec) * 1'000'000'000 + after.tv_nsec - before.tv_nsec, 50'000'000);
   EXPECT_EQ(victim.closed, 0);
   EXPECT_EQ(letter.told, 0);
+  drop();  // while the letter lives
+  EXPECT_EQ(letter.told, 1);
 }
 
 TEST_F(ShmHostileTest, RandomBytesInEveryShape) {
