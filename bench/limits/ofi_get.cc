@@ -148,7 +148,10 @@ struct Bare {
       const ssize_t got = fi_cq_read(queue, entries.data(), entries.size());
       if (got > 0) return static_cast<std::size_t>(got);
       if (got != -FI_EAGAIN) {
-        if (serves) ::_exit(0);  // the load is over and its process gone
+        if (serves) {  // the load is over and its process gone
+          fi_close(&endpoint->fid);
+          ::_exit(0);
+        }
         die("an operation failed");
       }
       if (fd < 0) return 0;

@@ -100,12 +100,19 @@ void OfiChannel::violated(std::string_view what) {
 
 bool OfiChannel::arrive(const PieceHeader& header, std::span<const std::byte> body) {
   const bool last_words = header.kind == PieceKind::kClosing || header.kind == PieceKind::kBye;
-  // Last words may come over a new connection, after the old one was broken on purpose.
+  // Last words may come over a new connection, after the old one was broken on purpose: then they count nothing.
   if (!last_words && header.sequence != next_sequence_) {
     violated("pieces of a channel were lost, its connection must have broken");
     return false;
   }
   next_sequence_ = header.sequence + 1;
+  if (last_words) {
+    if (header.kind == PieceKind::kBye) {
+      bye_heard_ = true;
+      open_.clear();
+    }
+    return true;
+  }
   if (header.taken - peer_taken_ > sent_credit_ - peer_taken_) {
     violated("the peer says it took more pieces than it was sent");
     return false;
@@ -152,10 +159,6 @@ bool OfiChannel::arrive(const PieceHeader& header, std::span<const std::byte> bo
       endpoint_.wake(*this);
       return false;
     }
-    case PieceKind::kBye:
-      bye_heard_ = true;
-      open_.clear();
-      return true;
     case PieceKind::kWelcome: {
       auto rest = body;
       const auto other = take<Introduction>(rest);
@@ -167,7 +170,6 @@ bool OfiChannel::arrive(const PieceHeader& header, std::span<const std::byte> bo
       return true;
     }
     case PieceKind::kData:
-    case PieceKind::kClosing:
       return true;
     default:
       return false;  // kCredit: its header said it all

@@ -57,8 +57,9 @@ Result<std::unique_ptr<Domain>> OfiDomain::create(const Options& options) {
   traits.name = chosen.name;
   traits.same_machine_only = chosen.local_only;
   traits.sleeps = sleeps;
-  // libfabric keeps a lost connection to itself until something is sent; on one machine we look ourselves (presence.h).
-  traits.notices_death = chosen.local_only;
+  // rxm keeps a lost connection to itself until something is sent. On one machine we look ourselves (presence.h) and end the
+  // channel, but shm may then be stuck behind what was under way to the dead, so that is not promised.
+  traits.notices_death = false;
   traits.keys_are_secret = !chosen.provider_keys && chosen.key_bits >= 64;
   traits.wants_regions = chosen.local_registration;
   traits.inline_bytes_max = chosen.local_only ? 2 * kKiB : 16 * kKiB;

@@ -15,7 +15,8 @@ namespace {
 
 constexpr std::size_t kChannelsMax = 1024;
 constexpr std::size_t kPeersMax = 2 * kChannelsMax;  // also those that are being refused, or told goodbye
-constexpr std::size_t kSlotsKept = 32;               // for others than who is refused
+constexpr std::size_t kPeersKept = 256;
+constexpr std::size_t kSlotsKept = 32;  // for others than who is refused
 // The providers do not tell that nobody listens at an address: they try again for ever. Who has taken nothing for so long is
 // not there.
 constexpr std::int64_t kNobodyNs = 3'000'000'000;
@@ -177,7 +178,11 @@ void OfiEndpoint::forget(OfiChannel& channel) {
 // ---- the address table ----
 
 Result<PeerNode*> OfiEndpoint::peer_at(const std::string& raw) {
-  if (const auto at = peers_.find(raw); at != peers_.end()) return at->second.get();
+  if (const auto at = peers_.find(raw); at != peers_.end()) {
+    if (!at->second->watch.gone()) return at->second.get();
+    // A new endpoint may stand at the old one's name.
+    cut(*at->second, Status(ESHUTDOWN, "the process at the other end has gone"));
+  }
   if (peers_.size() + retired_.size() >= kPeersMax) return fail(ENOBUFS, "an endpoint has too many peers");
   auto peer = std::make_unique<PeerNode>();
   peer->raw = raw;
@@ -201,6 +206,9 @@ void OfiEndpoint::release(PeerNode& peer) {
     std::erase_if(retired_, is_it);
     return;
   }
+  // To forget an address is to close the connection, which may still carry the last words either way, or bring the next
+  // greeting. So idle ones stay until there are many.
+  if (!provider().local_only && peers_.size() <= kPeersKept) return;
   std::erase(stalled_, &peer);
   if (peer.watch.gone() && peer.watch.peer().pid == ::getpid()) {
     lost_sight_ = true;
@@ -213,8 +221,12 @@ void OfiEndpoint::release(PeerNode& peer) {
 void OfiEndpoint::cut(PeerNode& peer, const Status& why) {
   peer.cut = true;
   log().info("fabric {}: the connection to a peer is broken: {}", provider().name, why.message());
-  // The shm provider follows the address until every operation has been told, so there it stays in the table.
-  if (!provider().local_only) fi_av_remove(addresses_.get(), &peer.address, 1, 0);
+  if (peer.watch.gone() && peer.watch.peer().pid == ::getpid()) {
+    lost_sight_ = true;
+  } else if (!provider().local_only || peer.watch.gone() || peer.operations == 0) {
+    // Else the provider, shm, still follows the address: its operations have to be told first.
+    fi_av_remove(addresses_.get(), &peer.address, 1, 0);
+  }
   for (SendSlot* const slot : std::exchange(peer.outbox, {})) sends_->give(slot);
   std::erase(stalled_, &peer);
   const auto at = peers_.find(peer.raw);

@@ -110,13 +110,15 @@ Status status_of(std::string_view call, std::int64_t result) {
 }
 
 Result<Provider> Provider::find(const Options& options) {
+  // libfabric reads these once, at its first call in this process. The queues of a verbs device are by default sized for more
+  // peers than a small one has room for; and an address that is removed would keep its connection (peers.cc, cut).
+  ::setenv("FI_UNIVERSE_SIZE", "32", 0);
+  ::setenv("FI_AV_REMOVE_CLEANUP", "1", 1);
   if (library_name(options.provider) == nullptr) {
     return fail(ENODEV, fmt::format("no fabric provider '{}': ofi+tcp, ofi+verbs and ofi+shm are known, and libfabric "
                                     "offers here: {}",
                                     options.provider, offered()));
   }
-  // libfabric sizes the queues of a verbs device by this, and by default for more peers than a small device has room for.
-  ::setenv("FI_UNIVERSE_SIZE", "32", 0);
   auto found = ask_modestly(options);
   if (!found.has_value()) {
     return fail(ENODEV, fmt::format("libfabric has no provider {} here{}{} ({}); fi_info shows what it offers: {}",
