@@ -81,7 +81,7 @@ Status MetaStore::repair(const std::string& path, rocksdb::Env* env) {
 Result<std::optional<std::string>> MetaStore::get(std::string_view key) {
   for (const Changes* changes : {&open_, &committing_}) {
     if (changes->empty()) continue;
-    if (const auto found = changes->find(key); found != changes->end()) return found->second;
+    if (const Change* const change = changes->find(key)) return change->value;
   }
   std::string value;
   const rocksdb::Status got = db_->Get(rocksdb::ReadOptions(), slice(key), &value);
@@ -90,11 +90,9 @@ Result<std::optional<std::string>> MetaStore::get(std::string_view key) {
   return value;
 }
 
-void MetaStore::put(std::string key, std::string value) {
-  open_.insert_or_assign(std::move(key), std::optional<std::string>(std::move(value)));
-}
+void MetaStore::put(std::string key, std::string value) { open_.set(std::move(key), std::move(value)); }
 
-void MetaStore::erase(std::string key) { open_.insert_or_assign(std::move(key), std::nullopt); }
+void MetaStore::erase(std::string key) { open_.set(std::move(key), std::nullopt); }
 
 Status MetaStore::scan(std::string_view prefix, std::string_view from, const Visit& visit) {
   const std::string_view start = std::max(prefix, from);
@@ -106,36 +104,39 @@ Status MetaStore::scan(std::string_view prefix, std::string_view from, const Vis
   rocksdb::ReadOptions read;
   if (!end.empty()) read.iterate_upper_bound = &upper;
   const std::unique_ptr<rocksdb::Iterator> stored(db_->NewIterator(read));
-  auto newest = open_.lower_bound(start);
-  auto newer = committing_.lower_bound(start);
+  Changes::Cursor newest = open_.from(start);
+  Changes::Cursor newer = committing_.from(start);
   const auto within = [prefix](std::string_view key) { return key.substr(0, prefix.size()) == prefix; };
+  const auto change_at = [&](const Changes::Cursor& cursor) {
+    const Change* const change = cursor.get();
+    return change != nullptr && within(change->key) ? change : nullptr;
+  };
   for (stored->Seek(slice(start));;) {
-    const bool has_newest = newest != open_.end() && within(newest->first);
-    const bool has_newer = newer != committing_.end() && within(newer->first);
+    const Change* const first = change_at(newest);
+    const Change* const second = change_at(newer);
     const bool has_stored = stored->Valid() && within(view(stored->key()));
-    if (!has_newest && !has_newer && !has_stored) break;
+    if (first == nullptr && second == nullptr && !has_stored) break;
     std::string_view key;
     bool any = false;
-    const auto consider = [&](bool has, std::string_view candidate) {
-      if (has && (!any || candidate < key)) key = candidate, any = true;
+    const auto consider = [&](std::string_view candidate) {
+      if (!any || candidate < key) key = candidate, any = true;
     };
-    consider(has_newest, has_newest ? std::string_view(newest->first) : std::string_view());
-    consider(has_newer, has_newer ? std::string_view(newer->first) : std::string_view());
-    consider(has_stored, has_stored ? view(stored->key()) : std::string_view());
-    const bool at_newest = has_newest && newest->first == key;
-    const bool at_newer = has_newer && newer->first == key;
+    if (first != nullptr) consider(first->key);
+    if (second != nullptr) consider(second->key);
+    if (has_stored) consider(view(stored->key()));
+    const bool at_first = first != nullptr && first->key == key;
+    const bool at_second = second != nullptr && second->key == key;
     const bool at_stored = has_stored && view(stored->key()) == key;
     bool go_on = true;
-    if (at_newest) {
-      if (newest->second) go_on = visit(key, *newest->second);
-    } else if (at_newer) {
-      if (newer->second) go_on = visit(key, *newer->second);
+    if (at_first || at_second) {
+      const Change& change = at_first ? *first : *second;
+      if (change.value) go_on = visit(key, *change.value);
     } else {
       go_on = visit(key, view(stored->value()));
     }
     if (!go_on) return {};
-    if (at_newest) ++newest;
-    if (at_newer) ++newer;
+    if (at_first) newest.next();
+    if (at_second) newer.next();
     if (at_stored) stored->Next();
   }
   return from_rocksdb(stored->status(), "listing");
@@ -144,11 +145,11 @@ Status MetaStore::scan(std::string_view prefix, std::string_view from, const Vis
 void MetaStore::seal(rocksdb::WriteBatch& batch) {
   ROSS_CHECK(committing_.empty(), "two transactions commit at once");
   committing_.swap(open_);
-  for (const auto& [key, value] : committing_) {
-    if (value) {
-      batch.Put(slice(key), slice(*value));
+  for (Changes::Cursor cursor = committing_.from(""); const Change* const change = cursor.get(); cursor.next()) {
+    if (change->value) {
+      batch.Put(slice(change->key), slice(*change->value));
     } else {
-      batch.Delete(slice(key));
+      batch.Delete(slice(change->key));
     }
   }
 }

@@ -9,7 +9,6 @@
 // device and are called without it. Errors: EIO with RocksDB's own words, ENOSPC when its file system is full.
 #pragma once
 
-#include <absl/container/btree_map.h>
 #include <rocksdb/db.h>
 #include <rocksdb/write_batch.h>
 
@@ -21,6 +20,7 @@
 #include <string_view>
 
 #include "base/status.h"
+#include "engine/meta/changes.h"
 
 namespace ross::engine {
 
@@ -55,7 +55,6 @@ class MetaStore {
   [[nodiscard]] std::uint64_t memory_bytes() const;
 
  private:
-  using Changes = absl::btree_map<std::string, std::optional<std::string>, std::less<>>;
   explicit MetaStore(std::unique_ptr<rocksdb::DB> db) : db_(std::move(db)) {}
   std::unique_ptr<rocksdb::DB> db_;
   Changes open_;

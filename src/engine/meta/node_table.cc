@@ -17,7 +17,7 @@ Result<Inode*> NodeTable::find(format::NodeKey key) {
   if (const auto found = inodes_.find(key); found != inodes_.end()) {
     Inode& inode = *found->second;
     if (inode.gone) return fail(ESTALE);
-    if (inode.lru_listed) inode_lru_.touch(inode);
+    inode.clock.used = true;
     return &inode;
   }
   ROSS_TRY(const auto stored, store_.get(format::node_key(KeyKind::kInode, key)));
@@ -29,7 +29,7 @@ Result<Inode*> NodeTable::find(format::NodeKey key) {
   Inode* const inode = made.get();
   inodes_.emplace(key, std::move(made));
   memory_bytes_ += kInodeBytes;
-  inode_lru_.push_newest(*inode);
+  evictable_inodes_.add(*inode);
   return inode;
 }
 
@@ -48,12 +48,12 @@ Inode* NodeTable::insert(format::NodeKey key, const format::InodeRecord& record)
 void NodeTable::mark_dirty(Inode& inode) {
   if (inode.dirty) return;
   inode.dirty = true;
-  inode_lru_.remove(inode);
   dirty_inodes_.push_back(&inode);
 }
 
 void NodeTable::mark_gone(Inode& inode) {
   inode.gone = true;
+  inode.clock.used = false;  // the first to go
   mark_dirty(inode);
 }
 
@@ -71,7 +71,7 @@ Segment* NodeTable::add_segment(Inode& inode, std::uint32_t index, std::vector<B
 Result<Segment*> NodeTable::segment(Inode& inode, std::uint32_t index) {
   if (const auto found = inode.segments.find(index); found != inode.segments.end()) {
     Segment& segment = *found->second;
-    if (segment.lru_listed) segment_lru_.touch(segment);
+    segment.clock.used = true;
     return &segment;
   }
   if (index >= inode.record.segments_end) return nullptr;
@@ -86,7 +86,7 @@ Result<Segment*> NodeTable::segment(Inode& inode, std::uint32_t index) {
     }
   }
   Segment* const segment = add_segment(inode, index, std::move(blocks));
-  segment_lru_.push_newest(*segment);
+  evictable_segments_.add(*segment);
   return segment;
 }
 
@@ -106,11 +106,7 @@ Result<Segment*> NodeTable::segment_for_write(Inode& inode, std::uint32_t index)
 
 void NodeTable::mark_dirty(Segment& segment) {
   if (segment.dirty) return;
-  if (!segment.committing) {
-    ++segment.inode->busy_segments;
-    inode_lru_.remove(*segment.inode);
-    segment_lru_.remove(segment);
-  }
+  if (!segment.committing) ++segment.inode->busy_segments;
   segment.dirty = true;
   dirty_segments_.push_back(&segment);
 }
@@ -186,7 +182,7 @@ void NodeTable::settle() {
     segment->committing = false;
     if (segment->dirty) continue;
     --segment->inode->busy_segments;
-    segment_lru_.push_newest(*segment);
+    evictable_segments_.add(*segment);
     settle_inode(*segment->inode);
   }
   committing_segments_.clear();
@@ -197,17 +193,17 @@ void NodeTable::settle() {
 }
 
 void NodeTable::evict(Segment& segment) {
-  segment_lru_.remove(segment);
+  evictable_segments_.remove(segment);
   memory_bytes_ -= segment.memory_bytes();
   segment.inode->segments.erase(segment.index);
 }
 
 void NodeTable::evict(Inode& inode) {
   for (const auto& [index, segment] : inode.segments) {
-    segment_lru_.remove(*segment);
+    evictable_segments_.remove(*segment);
     memory_bytes_ -= segment->memory_bytes();
   }
-  inode_lru_.remove(inode);
+  evictable_inodes_.remove(inode);
   memory_bytes_ -= kInodeBytes;
   inodes_.erase(inode.key);
 }
@@ -217,20 +213,26 @@ void NodeTable::evict(Inode& inode) {
 void NodeTable::trim() {
   if (memory_bytes_ <= cache_bytes_) return;
   const std::uint64_t inode_share = cache_bytes_ / 2;
-  while (inode_lru_.oldest() != nullptr && memory_bytes_ > cache_bytes_ &&
-         inode_lru_.size() * kInodeBytes > inode_share) {
-    evict(*inode_lru_.oldest());
+  const auto trim_inodes = [&](std::uint64_t bytes_kept) {
+    while (memory_bytes_ > cache_bytes_ && evictable_inodes_.size() * kInodeBytes > bytes_kept) {
+      Inode* const inode = evictable_inodes_.take();
+      if (inode == nullptr) return;
+      evict(*inode);
+    }
+  };
+  trim_inodes(inode_share);
+  while (memory_bytes_ > cache_bytes_) {
+    Segment* const segment = evictable_segments_.take();
+    if (segment == nullptr) break;
+    evict(*segment);
   }
-  while (segment_lru_.oldest() != nullptr && memory_bytes_ > cache_bytes_) evict(*segment_lru_.oldest());
-  while (inode_lru_.oldest() != nullptr && memory_bytes_ > cache_bytes_) evict(*inode_lru_.oldest());
+  trim_inodes(0);
 }
 
 void NodeTable::forget(format::ContainerId container) {
-  for (Inode* inode = inode_lru_.oldest(); inode != nullptr;) {
-    Inode* const next = inode->lru_next;
-    if (inode->key.container == container) evict(*inode);
-    inode = next;
-  }
+  evictable_inodes_.each([&](Inode& inode) {
+    if (inode.key.container == container && inode.evictable()) evict(inode);
+  });
 }
 
 }  // namespace ross::engine

@@ -1,6 +1,6 @@
 // NodeTable: the inodes in memory, each with the mapping segments that were used, and which of them changed.
 //
-// Inodes and segments are read from the store when first wanted and stay until memory is short, oldest first. What is
+// Inodes and segments are read from the store when first wanted and stay until memory is short, least used first. What is
 // dirty (changed in the open transaction), committing, pinned or open stays. For what is in the table the table is right;
 // for what is not the store is. A node that was deleted stays as `gone` until its deletion is committed.
 //
@@ -17,7 +17,7 @@
 #include <vector>
 
 #include "engine/format/records.h"
-#include "engine/meta/lru_list.h"
+#include "engine/meta/clock_list.h"
 #include "engine/meta/meta_store.h"
 #include "engine/names/lock_table.h"
 #include "engine/space/space.h"
@@ -33,10 +33,9 @@ struct Segment {
   bool dirty = false;
   bool committing = false;
   std::vector<format::BlockRef> blocks;  // trailing holes may be left out
-  Segment* lru_previous = nullptr;
-  Segment* lru_next = nullptr;
-  bool lru_listed = false;
+  ClockHook<Segment> clock;
 
+  [[nodiscard]] bool evictable() const { return !dirty && !committing; }
   [[nodiscard]] format::BlockRef at(std::uint32_t block) const {
     return block < blocks.size() ? blocks[block] : format::BlockRef{};
   }
@@ -57,9 +56,7 @@ struct Inode {
   std::uint32_t busy_segments = 0;  // dirty or committing
   absl::btree_map<std::uint32_t, std::unique_ptr<Segment>> segments;
   std::unique_ptr<LockTable> locks;
-  Inode* lru_previous = nullptr;
-  Inode* lru_next = nullptr;
-  bool lru_listed = false;
+  ClockHook<Inode> clock;
 
   [[nodiscard]] bool is_directory() const;
   [[nodiscard]] bool is_regular() const;
@@ -81,9 +78,9 @@ class NodeTable {
   void mark_dirty(Inode& inode);
   // The node's record is to be deleted. Its segments are gone already.
   void mark_gone(Inode& inode);
-  void pin(Inode& inode) { ++inode.pins, inode_lru_.remove(inode); }
+  void pin(Inode& inode) { ++inode.pins; }
   void unpin(Inode& inode) { --inode.pins, settle_inode(inode); }
-  void opened(Inode& inode) { ++inode.opens, inode_lru_.remove(inode); }
+  void opened(Inode& inode) { ++inode.opens; }
   void closed(Inode& inode) { --inode.opens, settle_inode(inode); }
 
   // The segment, or null when the file has no block in it.
@@ -111,7 +108,7 @@ class NodeTable {
  private:
   static constexpr std::size_t kInodeBytes = sizeof(Inode) + 64;
   void settle_inode(Inode& inode) {
-    if (!inode.lru_listed && inode.evictable()) inode_lru_.push_newest(inode);
+    if (inode.evictable()) evictable_inodes_.add(inode);
   }
   void evict(Inode& inode);
   void evict(Segment& segment);
@@ -121,8 +118,8 @@ class NodeTable {
   const Space& space_;
   const std::uint64_t cache_bytes_;
   absl::flat_hash_map<format::NodeKey, std::unique_ptr<Inode>> inodes_;
-  LruList<Inode> inode_lru_;
-  LruList<Segment> segment_lru_;
+  ClockList<Inode> evictable_inodes_;
+  ClockList<Segment> evictable_segments_;
   std::vector<Inode*> dirty_inodes_;
   std::vector<Inode*> committing_inodes_;
   std::vector<Segment*> dirty_segments_;

@@ -1,7 +1,7 @@
 // NameCache: directory entries that were looked up or changed lately.
 //
-// Two generations: names go into the young one; when it is full it becomes the old one, and the old one is forgotten. A hit in
-// the old one moves up. So a lookup costs no list keeping, and what is in use stays.
+// Two generations, a name in one of them at most: names go into the young one; when it is full it becomes the old one, and the
+// old one is forgotten. A hit in the old one moves up. So a lookup costs no list keeping, and what is in use stays.
 // Every change of an entry goes through put() or erase(), so a hit is always right. Hashes of 63 bits under the container's
 // secret key stand for names; the stored name settles equal ones.
 //
@@ -29,7 +29,11 @@ class NameCache {
     const auto found = old_.find(key);
     if (found == old_.end()) return std::nullopt;
     const auto entry = check(found->second, name);
-    if (entry) insert(key, std::move(found->second));
+    if (entry) {
+      Value value = std::move(found->second);
+      old_.erase(found);
+      insert(key, std::move(value));
+    }
     return entry;
   }
   void put(format::NodeKey directory, std::uint64_t hash, std::string_view name, format::EntryRecord entry) {
@@ -38,8 +42,8 @@ class NameCache {
     insert(key, Value{std::string(name), entry});
   }
   void erase(format::NodeKey directory, std::uint64_t hash) {
-    young_.erase({directory, hash});
-    old_.erase({directory, hash});
+    const Key key{directory, hash};
+    if (young_.erase(key) == 0) old_.erase(key);
   }
 
  private:
