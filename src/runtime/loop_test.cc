@@ -383,7 +383,7 @@ TEST(WaitQueue, NotifyResumesWaitersOnTheirOwnLoops) {
 }
 
 // A pipe with a poller on its end: each byte is a thing to do.
-class PipePoller : public Poller {
+class PipePoller final : public Poller {
  public:
   PipePoller() { EXPECT_EQ(0, pipe2(ends_, O_NONBLOCK | O_CLOEXEC)); }
   ~PipePoller() {
