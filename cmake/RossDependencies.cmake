@@ -28,3 +28,15 @@ if(ROSS_TESTS OR NOT DEFINED ROSS_TESTS)
   find_package(GTest QUIET)
   ross_need(GTest "libgtest-dev libgmock-dev")
 endif()
+
+# Optional: without one of these its backend is off, and its tests are visible skips.
+function(ross_may_have name package what)
+  if(NOT ${name}_FOUND)
+    message(STATUS "ROSS is built without ${what}: ${name} is missing (apt-get install ${package})")
+  endif()
+endfunction()
+
+pkg_check_modules(libfabric QUIET IMPORTED_TARGET libfabric>=1.17)
+ross_may_have(libfabric libfabric-dev "the fabric's backend ofi (ofi+tcp, ofi+verbs, ofi+shm)")
+pkg_check_modules(libucx QUIET IMPORTED_TARGET ucx)
+ross_may_have(libucx libucx-dev "the fabric's backend ucx (ucx+tcp, ucx+shm, ucx+rc)")

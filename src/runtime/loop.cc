@@ -348,7 +348,7 @@ void Loop::sleep_until_event(std::int64_t deadline_ns, bool heed_stop) {
   }
 }
 
-// True when a descriptor became readable; with a ring that is told by a completion instead.
+// True when the wake-up became readable; with a ring that is told by a completion instead.
 bool Loop::sleep_in_kernel(std::int64_t left_ns) {
   const bool forever = left_ns == INT64_MAX;
   if (has_ring_) {
@@ -359,8 +359,10 @@ bool Loop::sleep_in_kernel(std::int64_t left_ns) {
     return false;
   }
   timespec timeout{.tv_sec = left_ns / 1'000'000'000, .tv_nsec = left_ns % 1'000'000'000};
-  pollfd fd{.fd = watch_fd_ >= 0 ? watch_fd_ : wakeup_fd_, .events = POLLIN, .revents = 0};
-  return ppoll(&fd, 1, forever ? nullptr : &timeout, nullptr) > 0;
+  pollfd fds[2] = {{.fd = wakeup_fd_, .events = POLLIN, .revents = 0},
+                   {.fd = watch_fd_, .events = POLLIN, .revents = 0}};
+  // Most sleeps end by a poller's descriptor: then the wake-up need not be read.
+  return ppoll(fds, watch_fd_ >= 0 ? 2 : 1, forever ? nullptr : &timeout, nullptr) > 0 && fds[0].revents != 0;
 }
 
 // Reads the one write that is owed to us. As a rule it is what woke us; else it is a moment away.

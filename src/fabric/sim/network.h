@@ -12,7 +12,8 @@
 //     and each end; so channels overtake each other, transfers overtake transfers and messages, and an end overtakes what
 //     was sent before it;
 //   - move a transfer in pieces, in any order, at any time between its begin and its done(); read the memory it comes from
-//     at the last moment, so that who changes it too early is found out; let a put land after its sender has closed;
+//     at the last moment, so that who changes it too early is found out; tell a put done before it has landed, let it land after its
+//     sender has closed;
 //   - show a head, and let its payload land later;
 //   - stall a link for a time; part two hosts for a time, after which what waited goes on or its channel is found cut;
 //   - cut a channel at any moment. Each side learns so on its own: after a time, or when it next begins something, or never;

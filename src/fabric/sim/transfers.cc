@@ -48,14 +48,21 @@ void Half::put(Transfer& transfer) {
   connection_->puts_landing[side_].insert(moving->number);
   const std::vector<Piece> pieces = cut_up(moving->size_bytes);
   moving->pieces_left = pieces.size();
+  bool all_early = true;
   for (const Piece& piece : pieces) {
     // What leaves early lands even when we have ended since; what is read late is read from the caller's memory then.
     std::shared_ptr<std::vector<std::byte>> early;
     if (net().random().chance(1, 2)) {
       early = std::make_shared<std::vector<std::byte>>(piece.size_bytes);
       transfer.local.copy_out(piece.offset_bytes, *early);
+    } else {
+      all_early = false;
     }
     net().carry(*this, piece.size_bytes, [moving, piece, early](Half& owner) { owner.land_put(moving, piece, early); });
+  }
+  // All that done() says of a put is that its memory is free again, so it may be told long before the data has landed.
+  if (all_early && net().random().chance(1, 2)) {
+    net().later(*this, net().now() + net().latency_ns(host(), host()), [moving](Half& half) { half.finish(moving); });
   }
 }
 
@@ -72,7 +79,7 @@ void Half::land_put(const std::shared_ptr<Moving>& moving, const Piece& piece,
   const std::span<std::byte> into = memory->subspan(piece.offset_bytes, piece.size_bytes);
   if (early != nullptr) {
     std::ranges::copy(*early, into.begin());
-    if (moving->transfer == nullptr) ++net().counters().late_puts;
+    if (const auto beginner = peer(); beginner == nullptr || beginner->closed_told_) ++net().counters().late_puts;
   } else {
     moving->transfer->local.copy_out(piece.offset_bytes, into);
   }

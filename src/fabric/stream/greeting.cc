@@ -34,6 +34,11 @@ void Greeting::connect(std::string_view address, Connecting& connecting, std::in
   watch(dialer_->fd(), EPOLLIN);
 }
 
+void Greeting::give_up(Connecting& connecting, Status why) {
+  connecting_ = &connecting;
+  fail_soon(std::move(why));
+}
+
 Socket Greeting::take_socket() {
   unwatch();
   return std::move(socket_);

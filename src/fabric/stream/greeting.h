@@ -29,9 +29,10 @@ class Greeting final : private Watched {
   Greeting(Owner& owner, SocketSet& set, const Family& family, const ChannelLimits& limits)
       : owner_(owner), set_(set), family_(family), limits_(limits) {}
   ~Greeting();
-  // Exactly one of these, once. What they find wrong comes in the next pass.
+  // Exactly one of these, once. What is wrong comes in the next pass.
   void hear(Socket socket, std::int64_t deadline_ns);
   void connect(std::string_view address, Connecting& connecting, std::int64_t deadline_ns);
+  void give_up(Connecting& connecting, Status why);
 
   // Null for one that was accepted.
   [[nodiscard]] Connecting* connecting() const { return connecting_; }

@@ -86,7 +86,7 @@ class SocketSet final : public runtime::Poller, public std::enable_shared_from_t
   [[nodiscard]] runtime::Loop& loop() { return loop_; }
   SendPlan& plan() { return plan_; }
   // Where all channels receive what has no place of its own yet.
-  std::span<std::byte> buffer() { return buffer_; }
+  std::span<std::byte> buffer() { return {buffer_.get(), kBufferBytes}; }
 
   static constexpr std::size_t kBufferBytes = 256 * kKiB;
 
@@ -97,7 +97,8 @@ class SocketSet final : public runtime::Poller, public std::enable_shared_from_t
   [[nodiscard]] int fd() const override { return epoll_fd_; }
 
  private:
-  SocketSet(runtime::Loop& loop, int epoll_fd) : loop_(loop), epoll_fd_(epoll_fd), buffer_(kBufferBytes) {}
+  SocketSet(runtime::Loop& loop, int epoll_fd)
+      : loop_(loop), epoll_fd_(epoll_fd), buffer_(std::make_unique_for_overwrite<std::byte[]>(kBufferBytes)) {}
   std::size_t tell_ended();
   std::size_t send_queued();
   std::size_t receive_active();
@@ -121,7 +122,7 @@ class SocketSet final : public runtime::Poller, public std::enable_shared_from_t
 
   runtime::Loop& loop_;
   const int epoll_fd_;
-  std::vector<std::byte> buffer_;
+  const std::unique_ptr<std::byte[]> buffer_;
   SendPlan plan_;
   std::vector<StreamChannel*> sending_;  // null: gone
   std::vector<StreamChannel*> sending_now_;

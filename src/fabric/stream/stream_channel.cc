@@ -26,6 +26,7 @@ StreamChannel::StreamChannel(std::shared_ptr<SocketSet> set, Setup setup)
     : set_(std::move(set)), setup_(std::move(setup)), serial_(next_serial()) {
   ROSS_CHECK(sizeof(Prefix) + setup_.limits.head_bytes_max <= SocketSet::kBufferBytes,
              "heads larger than the receive buffer");
+  ROSS_CHECK(setup_.limits.payload_bytes_max <= UINT32_MAX, "payloads larger than a frame can say");
   if (setup_.home != nullptr) setup_.home->channels.push_back(this);
 }
 
@@ -121,8 +122,9 @@ void StreamChannel::tell_closed() {
     if (item.what == What::kMessage) item.message().sent(item.message(), false);
     if (item.what == What::kPut) item.transfer().done(item.transfer(), error);
   }
-  for (Getting& getting : gets_) {
-    if (Transfer* const transfer = std::exchange(getting.transfer, nullptr); transfer != nullptr) {
+  // By index: what is told may ask again, and is told so again.
+  for (std::size_t i = 0; i < gets_.size(); ++i) {
+    if (Transfer* const transfer = std::exchange(gets_[i].transfer, nullptr); transfer != nullptr) {
       transfer->done(*transfer, error);
     }
   }

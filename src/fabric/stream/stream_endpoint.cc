@@ -86,10 +86,10 @@ void StreamEndpoint::on_deadline() {
 }
 
 void StreamEndpoint::connect(std::string_view address, Connecting& connecting, std::int64_t deadline_ns) {
-  // One too many finds its place taken, in the next pass like every other failure.
   const bool room = connecting_.size() < kConnectingMax;
   connecting_.push_back(std::make_unique<Greeting>(*this, *set_, family_, limits_));
-  connecting_.back()->connect(address, connecting, room ? deadline_ns : 0);
+  if (room) return connecting_.back()->connect(address, connecting, deadline_ns);
+  connecting_.back()->give_up(connecting, Status(ENOBUFS, "too many connections are being made at once", Retry::kNow));
 }
 
 std::unique_ptr<Greeting> StreamEndpoint::remove(Greeting& greeting) {

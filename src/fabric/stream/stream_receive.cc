@@ -56,10 +56,12 @@ std::size_t StreamChannel::receive() {
                             ? ::recv(setup_.socket.fd(), pieces[0].iov_base, pieces[0].iov_len, MSG_DONTWAIT)
                             : ::recvmsg(setup_.socket.fd(), &header, MSG_DONTWAIT);
     if (got < 0 && errno == EINTR) continue;
-    if (got < 0 && errno == EAGAIN) break;
+    const bool nothing = got < 0 && errno == EAGAIN;
+    if (nothing && !mute_) break;
     ++count;
     if (got <= 0) {
-      end(lost(got == 0 ? 0 : errno));
+      // A peer that takes nothing and says nothing has gone, too.
+      end(lost(got == 0 || nothing ? 0 : errno));
       return count;
     }
     const auto bytes = static_cast<std::size_t>(got);

@@ -82,12 +82,13 @@ void StreamChannel::put(Transfer& transfer) {
 
 void StreamChannel::get(Transfer& transfer) {
   if (setup_.peer_gets_max == 0) return fail_later(transfer, ENOTSUP);
-  if (gets_.size() - free_gets_.size() < std::min(setup_.peer_gets_max, kGetsMax)) {
+  if (!closing_ && gets_.size() - free_gets_.size() < std::min(setup_.peer_gets_max, kGetsMax)) {
     ask_for(transfer);
   } else {
     transfer.next = nullptr;
     *waiting_tail_ = &transfer;
     waiting_tail_ = &transfer.next;
+    if (closing_) plan_send();
   }
   if (const Result<Key> key = key_of(*transfer.window); !key.has_value()) end(key.error());
 }
@@ -249,7 +250,7 @@ std::size_t StreamChannel::send_queued() {
     if (result < 0 && (errno == EPIPE || errno == ECONNRESET)) {
       // What the peer said before it went is still to be read, and then its end is.
       mute_ = true;
-      return count;
+      return watched_ ? count + receive() : count;
     }
     if (result < 0) {
       end(lost(errno));

@@ -103,7 +103,9 @@ class TcpFamily final : public stream::Family {
   }
 
   // The other end of a network: the kernel cannot tell.
-  Result<Peer> peer(int) const override { return Peer{}; }
+  Result<Peer> peer(int) const override {
+    return Peer{.pid = 0, .uid = static_cast<uid_t>(-1), .gid = static_cast<gid_t>(-1), .groups = {}};
+  }
 
   std::string name(int fd) const override {
     Place place;

@@ -23,7 +23,7 @@ class Windows : public FabricTest {
     readable_ = expose(*owner_, owned_->span(), Access::kRead);
   }
 
-  // A channel of its own tries it: the transfer fails, both ends end, the memory is whole and nothing was learned.
+  // A channel of its own tries it: a get fails, both ends end, the memory is whole and nothing was learned.
   void expect_refused(Pair pair, Way way, const Window& window, std::uint64_t offset, std::size_t size,
                       const std::string& what) {
     SCOPED_TRACE(what);

@@ -1,0 +1,136 @@
+// Worker: UCX's worker, and what it has reported since the last look, in order.
+//
+// UCX calls back while it makes progress and may not be asked to make progress in there. What users of the fabric do in
+// their callbacks is theirs, and Endpoint::revoke() must make progress; so UCX's callbacks only write down an Event, and
+// the endpoint handles it when UCX has returned. The price is a copy of small data that UCX does not let us keep (tcp).
+//
+// Ownership: an operation is its Link's from start to the Event kDone. Threading: owner thread.
+#pragma once
+
+#include <ucp/api/ucp.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <unordered_map>
+#include <vector>
+
+#include "base/status.h"
+#include "fabric/channel.h"
+#include "fabric/ucx/library.h"
+#include "fabric/ucx/windows.h"
+#include "fabric/ucx/wire.h"
+
+namespace ross::fabric::ucx {
+
+class Link;
+class Worker;
+
+// A frame of items being filled or sent.
+struct Batch {
+  FrameHeader header;
+  std::size_t size_bytes = 0;
+  std::uint32_t answers = 0;  // items kGot in it
+  std::unique_ptr<std::byte[]> bytes;
+  Batch* next = nullptr;  // in the pool
+};
+
+// Something that UCX does for a link. Kept in a pool; what it has allocated is kept, too.
+struct Operation {
+  enum class Kind : std::uint8_t {
+    kSendBatch,
+    kSendHello,
+    kSendMessage,
+    kSendPut,
+    kSendAnswer,  // out of a window
+    kLandMessage,
+    kLandPut,  // into a window
+    kLandAnswer,
+  };
+  Kind kind = Kind::kSendBatch;
+  ucs_status_t status = UCS_OK;
+  Link* link = nullptr;
+  Batch* batch = nullptr;
+  Outgoing* message = nullptr;
+  Transfer* transfer = nullptr;
+  Exposed* window = nullptr;
+  std::uint32_t number = 0;  // of the put that lands, or the get's slot
+  std::size_t size_bytes = 0;
+  std::vector<std::byte> header;  // of the active message
+  std::vector<ucp_dt_iov_t> pieces;
+  Operation* next = nullptr;  // in the pool
+};
+
+struct Event {
+  enum class Kind : std::uint8_t { kHello, kItems, kBulk, kDone, kFailed, kAsked };
+  Kind kind;
+  ucs_status_t status = UCS_OK;    // kFailed
+  Link* link = nullptr;            // all but kAsked and a kHello to nobody
+  ucp_ep_h reply = nullptr;        // kHello: where it came from
+  Operation* operation = nullptr;  // kDone
+  void* asked = nullptr;           // kAsked: a connection request
+  FrameHeader header;
+  // Of the header behind FrameHeader (kBulk) and of the data (kHello, kItems): in Events::bytes, or held.
+  std::size_t begin = 0;
+  std::size_t size_bytes = 0;
+  void* held = nullptr;  // UCX's: data to be released, or a bulk to be received or released
+  std::size_t bulk_bytes = 0;
+};
+
+struct Events {
+  std::vector<Event> list;
+  std::vector<std::byte> bytes;
+  [[nodiscard]] const std::byte* data(const Event& event) const {
+    if (event.held != nullptr && event.kind != Event::Kind::kBulk) return static_cast<const std::byte*>(event.held);
+    return bytes.data() + event.begin;
+  }
+};
+
+class Worker {
+ public:
+  static Result<std::unique_ptr<Worker>> create(ucp_context_h context);
+  ~Worker();
+  Worker(const Worker&) = delete;
+  Worker& operator=(const Worker&) = delete;
+
+  [[nodiscard]] ucp_worker_h handle() const { return worker_; }
+  [[nodiscard]] int fd() const { return fd_; }
+  [[nodiscard]] std::size_t bulk_header_bytes_max() const { return header_bytes_max_; }
+
+  // Lets UCX work. Adds to the events; calls nobody.
+  std::size_t progress();
+  // True: the descriptor will be readable when there is something to do. False: there is already.
+  bool arm() { return events_.list.empty() && ucp_worker_arm(worker_) == UCS_OK; }
+
+  // The events so far; more may come meanwhile. Each is released when it was handled, then all are given back.
+  Events take();
+  void release(const Event& event);
+  void give_back(Events&& events);
+  [[nodiscard]] bool has_events() const { return !events_.list.empty(); }
+  void report(const Event& event) { events_.list.push_back(event); }
+
+  // Frames to id come to link. Zero is nobody's.
+  void add_link(std::uint64_t id, Link& link) { links_.emplace(id, &link); }
+  void remove_link(std::uint64_t id) { links_.erase(id); }
+
+  // Where the result of a call that UCX began for operation goes: an Event, now or later.
+  void started(Operation& operation, ucs_status_ptr_t request);
+  // The parameters of such a call.
+  static ucp_request_param_t send_parameters(Operation& operation);
+  static ucp_request_param_t receive_parameters(Operation& operation);
+
+ private:
+  explicit Worker(ucp_worker_h worker) : worker_(worker) {}
+  ucs_status_t arrived(const void* header, std::size_t header_bytes, void* data, std::size_t size_bytes,
+                       const ucp_am_recv_param_t& param);
+  static void finished(Operation& operation, ucs_status_t status);
+
+  const ucp_worker_h worker_;
+  int fd_ = -1;
+  std::size_t header_bytes_max_ = 0;
+  Events events_;
+  Events spare_;
+  std::unordered_map<std::uint64_t, Link*> links_;
+};
+
+}  // namespace ross::fabric::ucx
