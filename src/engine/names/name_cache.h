@@ -38,8 +38,13 @@ class NameCache {
   }
   void put(format::NodeKey directory, std::uint64_t hash, std::string_view name, format::EntryRecord entry) {
     const Key key{directory, hash};
+    Value value{std::string(name), entry};
+    if (const auto found = young_.find(key); found != young_.end()) {
+      found->second = std::move(value);
+      return;
+    }
     old_.erase(key);
-    insert(key, Value{std::string(name), entry});
+    insert(key, std::move(value));
   }
   void erase(format::NodeKey directory, std::uint64_t hash) {
     const Key key{directory, hash};
@@ -63,12 +68,13 @@ class NameCache {
   static std::optional<format::EntryRecord> check(const Value& value, std::string_view name) {
     return value.name == name ? std::optional(value.entry) : std::nullopt;
   }
+  // key is in neither generation.
   void insert(const Key& key, Value value) {
     if (young_.size() >= generation_max_) {
       old_ = std::move(young_);
       young_.clear();
     }
-    young_.insert_or_assign(key, std::move(value));
+    young_.emplace(key, std::move(value));
   }
   const std::size_t generation_max_;
   absl::flat_hash_map<Key, Value> young_;
