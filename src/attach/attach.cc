@@ -1,7 +1,10 @@
 #include "attach/attach.h"
 
+#include <fmt/format.h>
+
 #include <utility>
 
+#include "attach/connect.h"
 #include "attach/pool_table.h"
 
 namespace ross::attach {
@@ -34,6 +37,13 @@ PoolTable::Open opener(const AttachOptions& options) {
   };
 }
 
+Result<std::shared_ptr<PoolUse>> use_pool(const Url& url, const AttachOptions& options) {
+  if (url.scheme == "local") return process_pools().use(url.pool, options.pool, opener(options));
+  // By the fabric, too: who asks for another gets a session of its own.
+  const std::string key = fmt::format("ross+{}://{}/{}", url.fabric, url.server, url.pool);
+  return process_pools().use_named(key, [&url] { return connect(url); });
+}
+
 }  // namespace
 
 PoolTable& process_pools() {
@@ -44,14 +54,14 @@ PoolTable& process_pools() {
 
 Result<std::unique_ptr<Attachment>> attach(std::string_view text, const AttachOptions& options) {
   ROSS_TRY(Url url, parse_url(text, true));
-  ROSS_TRY(std::shared_ptr<PoolUse> use, process_pools().use(url.pool, options.pool, opener(options)));
+  ROSS_TRY(std::shared_ptr<PoolUse> use, use_pool(url, options));
   ROSS_TRY(std::unique_ptr<fs::FileSystem> container, use->pool().open_container(url.container));
   return std::make_unique<LocalAttachment>(std::move(use), std::move(container));
 }
 
 Result<std::shared_ptr<engine::Pool>> attach_pool(std::string_view text, const AttachOptions& options) {
   ROSS_TRY(Url url, parse_url(text, false));
-  ROSS_TRY(std::shared_ptr<PoolUse> use, process_pools().use(url.pool, options.pool, opener(options)));
+  ROSS_TRY(std::shared_ptr<PoolUse> use, use_pool(url, options));
   engine::Pool* const pool = &use->pool();
   return std::shared_ptr<engine::Pool>(std::move(use), pool);
 }

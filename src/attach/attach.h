@@ -5,9 +5,10 @@
 //   ...
 //   ROSS_STATUS(attachment->close());        // durable, and errors told
 //
-// Schemes: local:POOL_DIRECTORY/CONTAINER. The last component names the container. Errors: EINVAL with the
-// form expected for a URL that is none, ENAMETOOLONG, EPROTONOSUPPORT for a scheme that is not built in; those of
-// opening a pool and a container. Attachments of one process to the same pool share it, with the options of the first.
+// Schemes: local:POOL_DIRECTORY/CONTAINER, where the last component names the container, and ross://HOST[:PORT]/POOL/CONTAINER for
+// what a ross-engine serves; ross+tcp://... (or another fabric's name) chooses the data plane. Errors: EINVAL with the form expected
+// for a URL that is none, ENAMETOOLONG, EPROTONOSUPPORT for a scheme that is not built in; those of opening a pool and a
+// container, and of connecting (attach/connect.h). Attachments of one process to the same pool share it, with the options of the first.
 // Ownership: the caller; a file system is not used after its attachment's close. Threading: any thread.
 #pragma once
 
@@ -23,10 +24,16 @@
 namespace ross::attach {
 
 struct Url {
-  std::string scheme;     // "local"
-  std::string pool;       // local: the pool's directory
+  std::string scheme;     // "local" or "ross"
+  std::string fabric;     // ross+FABRIC: the data plane's backend; empty: the best that both ends have
+  std::string server;     // ross: HOST:PORT of the control plane
+  std::string pool;       // local: the pool's directory; ross: its name at the server
   std::string container;  // empty where the URL names only a pool
+
+  // The pool alone, as people know it: local: its directory, ross: its URL.
+  [[nodiscard]] std::string pool_place() const;
 };
+inline constexpr std::uint16_t kPort = 7470;  // where the URL names none
 // want_container: whether the URL must end in a container's name. Accepts a plain path as local:.
 Result<Url> parse_url(std::string_view text, bool want_container);
 

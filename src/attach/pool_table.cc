@@ -30,6 +30,11 @@ Result<std::shared_ptr<PoolUse>> PoolTable::use(const std::filesystem::path& dir
   std::error_code error;
   const std::filesystem::path canonical = std::filesystem::weakly_canonical(directory, error);
   if (error) return fail(error.value(), "cannot reach " + directory.string() + ": " + error.message());
+  return use_named(canonical.string(), [&] { return open(canonical, options); });
+}
+
+Result<std::shared_ptr<PoolUse>> PoolTable::use_named(
+    const std::string& key, const std::function<Result<std::unique_ptr<engine::Pool>>()>& open) {
   std::shared_ptr<PoolUse::Slot> slot;
   {
     const std::lock_guard lock(mutex_);
@@ -42,13 +47,13 @@ Result<std::shared_ptr<PoolUse>> PoolTable::use(const std::filesystem::path& dir
     }
     // Slots that nobody holds but the table are closed pools.
     std::erase_if(slots_, [](const auto& named) { return named.second.use_count() == 1; });
-    std::shared_ptr<PoolUse::Slot>& named = slots_[canonical.string()];
+    std::shared_ptr<PoolUse::Slot>& named = slots_[key];
     if (named == nullptr) named = std::make_shared<PoolUse::Slot>();
     slot = named;
   }
   const std::lock_guard lock(slot->mutex);
   if (slot->pool == nullptr) {
-    ROSS_TRY(slot->pool, open(canonical, options));
+    ROSS_TRY(slot->pool, open());
   }
   ++slot->users;
   engine::Pool* const pool = slot->pool.get();

@@ -66,6 +66,9 @@ class PoolTable {
   }
   Result<std::shared_ptr<PoolUse>> use(const std::filesystem::path& directory, const engine::PoolOptions& options,
                                        const Open& open);
+  // A pool that is no directory of this machine, by a key that no path is equal to.
+  Result<std::shared_ptr<PoolUse>> use_named(const std::string& key,
+                                             const std::function<Result<std::unique_ptr<engine::Pool>>()>& open);
 
  private:
   const Open open_;

@@ -80,8 +80,34 @@ TEST(ParseUrl, RefusesWhatItCannotMean) {
 }
 
 TEST(ParseUrl, SaysWhichSchemesAreNotBuiltIn) {
-  for (const std::string_view text : {"ross://server:7470/pool0/c", "daos://p/c", "ceph://p/c"}) {
+  for (const std::string_view text : {"daos://p/c", "ceph://p/c"}) {
     EXPECT_EQ(parse_url(text, true).error().error(), EPROTONOSUPPORT) << text;
+  }
+}
+
+TEST(ParseUrl, TakesServersApart) {
+  const auto whole = parse_url("ross+ofi+tcp://server-1.example:7471/pool0/c", true);
+  ASSERT_TRUE(whole.has_value()) << whole.error().message();
+  EXPECT_EQ(whole->scheme, "ross");
+  EXPECT_EQ(whole->fabric, "ofi+tcp");
+  EXPECT_EQ(whole->server, "server-1.example:7471");
+  EXPECT_EQ(whole->pool, "pool0");
+  EXPECT_EQ(whole->container, "c");
+  EXPECT_EQ(whole->pool_place(), "ross+ofi+tcp://server-1.example:7471/pool0");
+  EXPECT_EQ(parse_url("ross://10.0.0.1/p/c/", true)->server, "10.0.0.1:7470");
+  EXPECT_EQ(parse_url("ross://[fe80::1]:80/p", false)->server, "[fe80::1]:80");
+  EXPECT_EQ(parse_url("ross://[::1]/p", false)->pool_place(), "ross://[::1]:7470/p");
+}
+
+TEST(ParseUrl, RefusesServersThatAreNone) {
+  for (const std::string_view text :
+       {"ross:", "ross:/p/c", "ross://", "ross:///p/c", "ross://h:/p/c", "ross://h:0/p/c", "ross://h:65536/p/c",
+        "ross://h:x/p/c", "ross://[::1/p/c", "ross://[]/p/c", "ross://h h/p/c", "ross://u@h/p/c", "ross://h",
+        "ross://h/", "ross://h/p", "ross://h/p/", "ross://h/p/c/d", "ross://h/p/..", "ross+://h/p/c"}) {
+    const Result<Url> url = parse_url(text, true);
+    ASSERT_FALSE(url.has_value()) << text;
+    EXPECT_EQ(url.error().error(), EINVAL) << text;
+    EXPECT_NE(url.error().message().find("ross://HOST"), std::string::npos) << "no form in: " << url.error().message();
   }
 }
 

@@ -7,8 +7,19 @@
 
 #include <spdlog/spdlog.h>
 
+#include <string_view>
+
 namespace ross {
 
 spdlog::logger& log();
+
+enum class LogForm : bool {
+  kText,  // "ross W 2026-01-31T12:00:00.000 device vdb: ..."
+  kJson,  // {"time":"2026-01-31T12:00:00.000Z","level":"warn","message":"device vdb: ..."}
+};
+// For daemons, before they start threads. level as in ROSS_LOG, which goes over it.
+void configure_log(std::string_view level, LogForm form);
+// Whether a word is a level.
+bool is_log_level(std::string_view word);
 
 }  // namespace ross

@@ -1,4 +1,6 @@
 // Requests for the pool and its containers. They may block, so the worker does them.
+#include <unistd.h>
+
 #include <algorithm>
 
 #include "server/connection.h"
@@ -50,6 +52,10 @@ Connection::Work Connection::close_container(Job& job) {
 
 Connection::Work Connection::pool_request(Job& job) {
   const wire::Request& request = job.request;
+  const uid_t uid = session_->peer().uid;
+  if (request.op != Op::kPoolSync && uid != 0 && uid != ::geteuid()) {
+    co_return Status(EPERM, "only root and the owner of the pool change its containers");
+  }
   engine::Pool& pool = server_.pool();
   const auto work = [&pool, &request] {
     const engine::ContainerOptions options{.quota_bytes = request.a, .quota_nodes = request.b};

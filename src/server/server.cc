@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstdio>
 #include <future>
 
@@ -16,8 +17,9 @@
 namespace ross::server {
 namespace {
 
-// Owners of locks that peers take live in the upper half of the numbers, apart from those of this process.
-constexpr std::uint64_t kFirstOwner = std::uint64_t{1} << 63;
+// Owners of locks that peers take live in the upper half of the numbers, apart from those of this process. One count for all
+// servers: two may serve the same pool.
+std::atomic<std::uint64_t> owners_given{std::uint64_t{1} << 63};
 
 wire::Token new_token() {
   wire::Token token{};
@@ -52,11 +54,7 @@ Result<std::unique_ptr<Server>> Server::start(engine::Pool& pool, std::vector<Li
 
 Server::Server(engine::Pool& pool, std::vector<Listener> listeners, ServerOptions options,
                std::unique_ptr<runtime::Loop> loop)
-    : pool_(pool),
-      options_(std::move(options)),
-      loop_(std::move(loop)),
-      listeners_(std::move(listeners)),
-      next_owner_(kFirstOwner) {
+    : pool_(pool), options_(std::move(options)), loop_(std::move(loop)), listeners_(std::move(listeners)) {
   turn_.server = this;
   turn_.run = [](runtime::Message& self) { static_cast<Turn&>(self).server->take_turn(); };
 }
@@ -78,6 +76,8 @@ Status Server::open_endpoints() {
 
 Server::~Server() { stop_thread(); }
 
+std::uint64_t Server::new_owner() { return owners_given.fetch_add(1, std::memory_order_relaxed); }
+
 // ---- any thread ----
 
 std::vector<pid_t> Server::peers() {
@@ -95,8 +95,9 @@ void Server::finish() {
     const auto until = begin + (told ? options_.patience : std::min(options_.tell_after, options_.patience));
     if (changed_.wait_until(lock, until, [this] { return peers_.empty(); })) continue;
     if (Clock::now() - begin >= options_.patience) {
-      std::fprintf(stderr, "ross: processes %s still use %s: cutting them off\n",
-                   fmt::format("{}", fmt::join(peers_, ", ")).c_str(), options_.pool_name.c_str());
+      if (options_.patience > std::chrono::milliseconds(0))
+        std::fprintf(stderr, "ross: processes %s still use %s: cutting them off\n",
+                     fmt::format("{}", fmt::join(peers_, ", ")).c_str(), options_.pool_name.c_str());
       break;
     }
     std::fprintf(stderr, "ross: waiting for processes %s, which use %s through this one\n",
@@ -168,9 +169,9 @@ Result<Session*> Server::session_for(const wire::Hello& hello, const fabric::Pee
       return fail(ESTALE, "there is no such session (any more): begin another", Retry::kSession);
     }
     Session& session = *found->second;
-    // Where the kernel knows who comes, it has to be who the session is for.
-    if (peer.pid != 0 && (session.peer().uid != peer.uid || session.peer().pid != peer.pid)) {
-      return fail(EACCES, "the session belongs to another process");
+    // Where the kernel knows who comes, it has to be a process of the user whom the session is for.
+    if (peer.pid != 0 && peer.uid != session.peer().uid && peer.uid != 0) {
+      return fail(EACCES, "the session belongs to another user");
     }
     if (session.connections.size() >= wire::kConnectionsMax) {
       return fail(EUSERS, "the session has too many connections: work from fewer threads");

@@ -42,7 +42,7 @@ class Connection;
 
 struct ServerOptions {
   std::chrono::milliseconds tell_after{2'000};  // finish() says on stderr for whom it waits
-  std::chrono::milliseconds patience{600'000};  // then peers are cut off
+  std::chrono::milliseconds patience{600'000};  // then peers are cut off; 0: at once, without a word
   std::string pool_name = "the pool";           // for that line
 };
 
@@ -75,7 +75,7 @@ class Server final : public client::Hosting, private fabric::Acceptor {
   [[nodiscard]] engine::Pool& pool() { return pool_; }
   [[nodiscard]] Worker& worker() { return worker_; }
   [[nodiscard]] Buffers& buffers() { return buffers_; }
-  [[nodiscard]] std::uint64_t new_owner() { return next_owner_++; }
+  static std::uint64_t new_owner();
   // The session that a greeting asks for. EACCES for a peer that may have none, EUSERS when there are too many.
   Result<Session*> session_for(const wire::Hello& hello, const fabric::Peer& peer);
   void connection_ended(Connection& connection);
@@ -112,7 +112,6 @@ class Server final : public client::Hosting, private fabric::Acceptor {
   std::vector<std::unique_ptr<fabric::Endpoint>> endpoints_;
   bool stopping_ = false;
   std::uint64_t next_connection_ = 1;
-  std::uint64_t next_owner_;  // of locks, server-wide
   absl::flat_hash_map<std::uint64_t, std::unique_ptr<Connection>> connections_;
   std::map<wire::Token, std::unique_ptr<Session>> sessions_;
   std::size_t greetings_ = 0;  // connections that have not greeted

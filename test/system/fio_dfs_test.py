@@ -2,8 +2,9 @@
 """Runs fio's DFS engine, as Debian's source has it, on a pool with a file device, and verifies every byte.
 
     fio_dfs_test.py --fio FIO --ross ROSS [--folder DIR] [--size MIB]
+    fio_dfs_test.py --fio FIO --ross ROSS --engine ROSS_ENGINE --fabric tcp    through a server
 
-Goal: programs written for DFS work unmodified. Method: {read, write, randread, randwrite} x {4k, 1m} x numjobs {1, 4} x
+Goal: programs written for DFS work unmodified, on a pool of this machine and on one that a ross-engine serves. Method: {read, write, randread, randwrite} x {4k, 1m} x numjobs {1, 4} x
 {thread, process} with verify=crc32c. A write case writes and reads back; a read case reads what a write made before, in
 another fio process. One line per case; the exit code is the number of cases that failed, 99 at most.
 """
@@ -12,6 +13,7 @@ import argparse
 import itertools
 import json
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -65,6 +67,20 @@ def fio(arguments, pool, name, pattern, block, jobs, mode):
     return rate
 
 
+def serve(arguments, pool):
+    """(process, URL of the pool) of an engine that serves it."""
+    log = pathlib.Path(arguments.folder) / "engine.log"
+    with open(log, "wb") as stderr:
+        process = subprocess.Popen([arguments.engine, str(pool), "--listen", "127.0.0.1:0", "--fabric", arguments.fabric],
+                                   stderr=stderr)
+    deadline = time.monotonic() + CASE_SECONDS_MAX
+    while (found := re.search(r"serving ross(://\S+) by", log.read_text())) is None:
+        if process.poll() is not None or time.monotonic() > deadline:
+            raise Failure(f"the engine does not serve: {log.read_text()}")
+        time.sleep(0.05)
+    return process, f"ross+{arguments.fabric}{found[1]}"
+
+
 def all_cases():
     # Writes before reads of the same kind: a read case verifies what the write case left.
     yield from itertools.product(BLOCKS, JOBS, MODES, PATTERNS)
@@ -74,6 +90,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--fio", required=True)
     parser.add_argument("--ross", required=True)
+    parser.add_argument("--engine", help="a ross-engine: serve the pool by it")
+    parser.add_argument("--fabric", default="tcp", help="with --engine: by which fabric")
     parser.add_argument("--folder", default=None, help="where the pool is made; default: a temporary folder")
     parser.add_argument("--size", type=int, default=16, help="MiB for each job")
     arguments = parser.parse_args()
@@ -81,21 +99,29 @@ def main():
     arguments.folder = folder
     pool = folder / "pool"
     failed = count = 0
+    engine, url = None, f"local:{pool}"
     try:
         run([arguments.ross, "pool", "create", pool, "--size", f"{max(2048, arguments.size * 4 * 2 * 8)}M"])
         run([arguments.ross, "container", "create", f"local:{pool}/{CONTAINER}"])
+        if arguments.engine:
+            engine, url = serve(arguments, pool)
         for block, jobs, mode, pattern in all_cases():
             # Files of one kind share a name, so that reads find what writes made.
             name = f"{'rand' if pattern.startswith('rand') else 'seq'}-{block}-{jobs}-{mode}"
             started = time.monotonic()
             count += 1
             try:
-                rate = fio(arguments, f"local:{pool}", name, pattern, block, jobs, mode)
+                rate = fio(arguments, url, name, pattern, block, jobs, mode)
                 verdict = f"ok      {rate / (1 << 20):8.0f} MiB/s"
             except Failure as failure:
                 failed += 1
                 verdict = f"FAILED  {failure}"
             print(f"{pattern:9} {block:2} jobs {jobs} {mode:7} {time.monotonic() - started:6.1f} s  {verdict}", flush=True)
+        if engine is not None:
+            engine.terminate()
+            if engine.wait(timeout=CASE_SECONDS_MAX) != 0:
+                failed += 1
+                print(f"engine    FAILED  exit {engine.returncode}", flush=True)
         try:
             run([arguments.ross, "fsck", f"local:{pool}"])
             print("fsck                                  ok", flush=True)
@@ -103,6 +129,9 @@ def main():
             failed += 1
             print(f"fsck      FAILED  {failure}", flush=True)
     finally:
+        if engine is not None and engine.poll() is None:
+            engine.kill()
+            engine.wait()
         shutil.rmtree(folder, ignore_errors=True)
     print(f"{count - failed} of {count} cases passed", flush=True)
     return min(failed, 99)

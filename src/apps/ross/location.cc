@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <optional>
 
@@ -72,7 +73,49 @@ Result<Location> parse_store(std::string_view path, std::string_view text) {
   return location;
 }
 
+// "ross:" or "ross+FABRIC:", which nothing on this machine can be named.
+bool is_remote(std::string_view text) {
+  const std::size_t colon = text.find("://");
+  const std::string_view scheme = text.substr(0, colon);
+  return colon != std::string_view::npos && (scheme == "ross" || scheme.starts_with("ross+")) &&
+         scheme.find('/') == std::string_view::npos;
+}
+
+Result<Location> parse_remote(std::string_view whole, std::string_view text) {
+  if (whole.find('\0') != std::string_view::npos) return fail(EINVAL, "a path has no NUL in it: remove it");
+  if (whole.size() > 2 * fs::kPathBytesMax) return fail(ENAMETOOLONG);
+  // SCHEME://HOST/POOL/CONTAINER is the URL, the rest the path in it.
+  std::size_t end = whole.find("://") + 3;
+  std::size_t names = 0;
+  while (end < whole.size() && names < 3) {
+    end = std::min(whole.find('/', end), whole.size());
+    while (end < whole.size() && whole[end] == '/' && names < 2) ++end;
+    ++names;
+  }
+  std::string_view rest = whole.substr(end);
+  while (rest.starts_with('/')) rest.remove_prefix(1);
+  std::string_view front = whole.substr(0, end);
+  while (front.ends_with('/')) front.remove_suffix(1);
+  auto url = attach::parse_url(front, true);
+  if (!url.has_value()) {
+    // Perhaps a pool alone; if not, what was wrong with the whole says more.
+    auto pool = attach::parse_url(front, false);
+    if (!pool.has_value()) return fail(std::move(url).error());
+    url = std::move(pool);
+  }
+  Location location;
+  location.text = text;
+  location.pool = url->pool_place();
+  location.container = url->container;
+  location.path = rest;
+  return location;
+}
+
 }  // namespace
+
+std::string pool_url(std::string_view pool) {
+  return is_remote(pool) ? std::string(pool) : "local:" + std::string(pool);
+}
 
 std::string Location::below(std::string_view name) const { return join(text, name); }
 
@@ -85,13 +128,15 @@ Result<Location> parse_location(std::string_view text, Plain plain, const char* 
     std::string_view base = default_url;
     if (base.starts_with("local:")) base.remove_prefix(6);
     // ROSS_URL itself may be bad: another scheme, control characters.
-    ROSS_OK(attach::parse_url(default_url, false));
+    if (!is_remote(base)) ROSS_OK(attach::parse_url(default_url, false));
     text.remove_prefix(1);
     while (text.starts_with('/')) text.remove_prefix(1);
     const std::string path = text.empty() ? std::string(base) : join(base, text);
-    return parse_store(path, fmt::format(":/{}", text));
+    const std::string shown = fmt::format(":/{}", text);
+    return is_remote(base) ? parse_remote(path, shown) : parse_store(path, shown);
   }
   if (text.starts_with("local:")) return parse_store(text.substr(6), text);
+  if (is_remote(text)) return parse_remote(text, text);
   // What looks like a scheme and is none we have is more likely a mistake than a file's name.
   const std::size_t scheme = text.find("://");
   if (scheme != std::string_view::npos && text.find('/') == scheme + 1) {

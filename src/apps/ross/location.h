@@ -1,6 +1,7 @@
 // Location: a place a command works on, on the host or inside a container.
 //
 //   local:/srv/ross/pool0/datasets/dir/file     POOL_DIRECTORY/CONTAINER/PATH
+//   ross://server:7470/pool0/datasets/dir/file  HOST[:PORT]/POOL/CONTAINER/PATH, served by a ross-engine; ross+FABRIC:// chooses how
 //   :/dir/file                                  PATH below what ROSS_URL names, as ROSS_URL=local:/srv/ross/pool0/datasets
 //   dir/file, ./a:b                             a path of the host (cp, put, get); elsewhere the same as local:
 //
@@ -22,7 +23,7 @@ inline constexpr std::string_view kPoolFile = "ross-pool";
 struct Location {
   std::string text;       // as given
   bool host = false;      // a path of the host, which is text
-  std::string pool;       // its directory
+  std::string pool;       // its directory, or its URL where a ross-engine serves it
   std::string container;  // empty: the location names a pool only
   std::string path;       // in the container, without '/' in front; empty is the root; a trailing '/' is kept
 
@@ -38,6 +39,8 @@ Result<Location> parse_location(std::string_view text, Plain plain, const char* 
 // As above, with ROSS_URL from the environment.
 Result<Location> parse_location(std::string_view text, Plain plain);
 
+// The URL of a pool as a Location names it.
+std::string pool_url(std::string_view pool);
 // The last component of a path without the slashes behind it; empty for "/", ".", ".." and "".
 std::string_view base_name(std::string_view path);
 // directory + '/' + name.

@@ -58,7 +58,26 @@ TEST_F(LocationTest, AColonStandsForTheDefault) {
   EXPECT_EQ(parse_location(":", Plain::kStore, url.c_str())->path, "sub");
   EXPECT_EQ(parse_location(":x", Plain::kStore, url.c_str())->path, "sub/x");
   EXPECT_EQ(parse_location(":/x", Plain::kStore, nullptr).error().error(), EINVAL);
-  EXPECT_EQ(parse_location(":/x", Plain::kStore, "ross://h/p/c").error().error(), EPROTONOSUPPORT);
+  EXPECT_EQ(parse_location(":/x", Plain::kStore, "ceph://h/p/c").error().error(), EPROTONOSUPPORT);
+}
+
+TEST_F(LocationTest, APoolOfAServerHasAUrl) {
+  const auto deep = parse_location("ross+tcp://server:7471/pool0/c/dir/file/", Plain::kHost, nullptr);
+  ASSERT_TRUE(deep.has_value()) << deep.error().message();
+  EXPECT_FALSE(deep->host);
+  EXPECT_EQ(deep->pool, "ross+tcp://server:7471/pool0");
+  EXPECT_EQ(pool_url(deep->pool), deep->pool);
+  EXPECT_EQ(deep->container, "c");
+  EXPECT_EQ(deep->path, "dir/file/");
+  const auto pool = parse_location("ross://[::1]/pool0/", Plain::kStore, nullptr);
+  ASSERT_TRUE(pool.has_value()) << pool.error().message();
+  EXPECT_EQ(pool->pool, "ross://[::1]:7470/pool0");
+  EXPECT_EQ(pool->container, "");
+  const auto below = parse_location(":/x", Plain::kHost, "ross://server/pool0/c/sub");
+  ASSERT_TRUE(below.has_value()) << below.error().message();
+  EXPECT_EQ(below->pool, "ross://server:7470/pool0");
+  EXPECT_EQ(below->container, "c");
+  EXPECT_EQ(below->path, "sub/x");
 }
 
 TEST_F(LocationTest, OtherPathsAreTheHostsOnlyWhereThatMakesSense) {
@@ -75,7 +94,14 @@ TEST_F(LocationTest, RefusesWithASentence) {
       {"local://host/x", EINVAL},
       {"local:/nowhere/at/all", ENOENT},
       {"local:" + root_ + "/c", ENOENT},
-      {"ross://server/p/c", EPROTONOSUPPORT},
+      {"daos://server/p/c", EPROTONOSUPPORT},
+      {"ross://", EINVAL},
+      {"ross:///p/c", EINVAL},
+      {"ross://server:0/p/c", EINVAL},
+      {"ross://server:70000/p/c", EINVAL},
+      {"ross://server", EINVAL},
+      {"ross+://server/p/c", EINVAL},
+      {"ross://server/p/..", EINVAL},
       {"http://x/y", EINVAL},
       {"local:" + root_ + "/pool/..", EINVAL},
       {"local:" + root_ + "/pool/c\n/x", EINVAL},

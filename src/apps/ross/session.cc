@@ -52,7 +52,7 @@ Result<Volume> Session::volume(const Location& location) {
   }
   auto& attachment = attachments_[{location.pool, location.container}];
   if (attachment == nullptr) {
-    auto opened = attach::attach(join("local:" + location.pool, location.container), sharing());
+    auto opened = attach::attach(join(pool_url(location.pool), location.container), sharing());
     if (!opened.has_value()) {
       attachments_.erase({location.pool, location.container});
       return fail(std::move(opened).error());
@@ -65,7 +65,7 @@ Result<Volume> Session::volume(const Location& location) {
 Result<engine::Pool*> Session::pool(const std::string& directory) {
   auto found = pools_.find(directory);
   if (found == pools_.end()) {
-    ROSS_TRY(auto pool, attach::attach_pool("local:" + directory, sharing()));
+    ROSS_TRY(auto pool, attach::attach_pool(pool_url(directory), sharing()));
     found = pools_.emplace(directory, std::move(pool)).first;
   }
   return found->second.get();

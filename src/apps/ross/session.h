@@ -41,7 +41,7 @@ class Session {
 
   // The container of a location. EINVAL when it names a pool only.
   Result<Volume> volume(const Location& location);
-  // The pool in a directory.
+  // The pool in a directory, or at a URL.
   Result<engine::Pool*> pool(const std::string& directory);
   [[nodiscard]] const fs::Credential& cred() const { return cred_; }
   Status close();

@@ -34,7 +34,7 @@ Result<std::unique_ptr<Domain>> OfiDomain::create(const Options& options) {
   std::unique_ptr<OfiDomain> domain(new OfiDomain(std::move(provider)));
   fi_info* const info = domain->provider_.info.get();
   fid_fabric* fabric = nullptr;
-  if (const int result = fi_fabric(info->fabric_attr, &fabric, nullptr); result != 0)
+  if (const int result = library().fabric(info->fabric_attr, &fabric, nullptr); result != 0)
     return failed("fi_fabric", result);
   domain->fabric_.reset(fabric);
   fid_domain* opened = nullptr;
@@ -119,7 +119,7 @@ Result<Registration> OfiDomain::register_memory(std::span<std::byte> memory, Use
   }
   return fail(errno_of(result),
               fmt::format("cannot register {} bytes of memory with {}: {}; if locked memory is short, raise ulimit -l",
-                          memory.size(), provider_.name, fi_strerror(-result)));
+                          memory.size(), provider_.name, library().strerror(-result)));
 }
 
 Result<const Registration*> OfiRegion::registration(Use use, fid_ep* endpoint) const {

@@ -1,4 +1,7 @@
-// libfabric's objects closed by destructors, and its errors as a Status.
+// libfabric: found when it is first needed, its objects closed by destructors, its errors as a Status.
+//
+// It is loaded and not linked, because some of the libraries that it brings along take a fifth of a second to start, which every
+// program of ours would pay. Only these functions are symbols of the library; all others are called through its objects.
 //
 // Threading: immutable.
 #pragma once
@@ -18,6 +21,18 @@
 
 namespace ross::fabric::ofi {
 
+struct Library {
+  decltype(&::fi_getinfo) getinfo = nullptr;
+  decltype(&::fi_freeinfo) freeinfo = nullptr;
+  decltype(&::fi_dupinfo) dupinfo = nullptr;
+  decltype(&::fi_fabric) fabric = nullptr;
+  decltype(&::fi_strerror) strerror = nullptr;
+};
+// ENOTSUP with the loader's reason where it is not installed. Stays for the life of the process.
+Status load_library();
+// After a load that succeeded.
+const Library& library();
+
 struct CloseFid {
   template <class T>
   void operator()(T* object) const {
@@ -28,7 +43,7 @@ template <class T>
 using Fid = std::unique_ptr<T, CloseFid>;
 
 struct FreeInfo {
-  void operator()(fi_info* info) const { fi_freeinfo(info); }
+  void operator()(fi_info* info) const { library().freeinfo(info); }
 };
 using Info = std::unique_ptr<fi_info, FreeInfo>;
 

@@ -32,7 +32,7 @@ char* copy_of(const std::string& text) { return text.empty() ? nullptr : ::strdu
 
 std::string offered() {
   fi_info* all = nullptr;
-  if (fi_getinfo(kVersion, nullptr, nullptr, 0, nullptr, &all) != 0) return "none";
+  if (library().getinfo(kVersion, nullptr, nullptr, 0, nullptr, &all) != 0) return "none";
   const Info owner(all);
   std::set<std::string> names;
   for (const fi_info* each = all; each != nullptr; each = each->next) names.insert(each->fabric_attr->prov_name);
@@ -48,7 +48,7 @@ struct Wish {
 };
 
 Result<Info> ask(const Options& options, const Wish& wish) {
-  const Info hints(fi_allocinfo());
+  const Info hints(library().dupinfo(nullptr));
   if (!hints) return fail(ENOMEM);
   hints->caps = FI_MSG | FI_RMA | (wish.multi_receive ? FI_MULTI_RECV : 0);
   hints->mode = FI_CONTEXT | FI_CONTEXT2;
@@ -64,10 +64,10 @@ Result<Info> ask(const Options& options, const Wish& wish) {
   hints->fabric_attr->prov_name = ::strdup(library_name(options.provider));
   const char* const node = options.node.empty() ? nullptr : options.node.c_str();
   fi_info* found = nullptr;
-  const int result = fi_getinfo(kVersion, node, nullptr, node != nullptr ? FI_SOURCE : 0, hints.get(), &found);
+  const int result = library().getinfo(kVersion, node, nullptr, node != nullptr ? FI_SOURCE : 0, hints.get(), &found);
   if (result != 0) return failed("fi_getinfo", result);
-  Info chosen(fi_dupinfo(found));
-  fi_freeinfo(found);
+  Info chosen(library().dupinfo(found));
+  library().freeinfo(found);
   if (!chosen) return fail(ENOMEM);
   return chosen;
 }
@@ -106,7 +106,7 @@ int errno_of(std::int64_t result) {
 
 Status status_of(std::string_view call, std::int64_t result) {
   return Status(errno_of(result),
-                fmt::format("{}: {}", call, fi_strerror(static_cast<int>(result < 0 ? -result : result))));
+                fmt::format("{}: {}", call, library().strerror(static_cast<int>(result < 0 ? -result : result))));
 }
 
 Result<Provider> Provider::find(const Options& options) {
@@ -114,6 +114,7 @@ Result<Provider> Provider::find(const Options& options) {
   // peers than a small one has room for; and an address that is removed would keep its connection (peers.cc, cut).
   ::setenv("FI_UNIVERSE_SIZE", "32", 0);
   ::setenv("FI_AV_REMOVE_CLEANUP", "1", 1);
+  ROSS_OK(load_library());
   if (library_name(options.provider) == nullptr) {
     return fail(ENODEV, fmt::format("no fabric provider '{}': ofi+tcp, ofi+verbs and ofi+shm are known, and libfabric "
                                     "offers here: {}",
@@ -157,7 +158,7 @@ Result<Provider> Provider::find(const Options& options) {
 }
 
 Result<Info> Provider::at(const std::string& address, fid_domain* domain) const {
-  Info own(fi_dupinfo(info.get()));
+  Info own(library().dupinfo(info.get()));
   if (!own) return fail(ENOMEM);
   own->domain_attr->domain = domain;
   std::string raw;

@@ -21,7 +21,7 @@ struct Options {
 // The pool and the container's name of what the user wrote; ":" is ROSS_URL's, ":NAME" none.
 struct Target {
   engine::Pool* pool;
-  std::string directory;
+  std::string place;  // the pool's directory or URL
   std::string name;
 };
 
@@ -30,14 +30,14 @@ Result<Target> open_target(Context& context, const std::string& text) {
   if (url_text == nullptr)
     return fail(EINVAL, "name a container, as in local:/srv/ross/pool0/datasets, or set ROSS_URL");
   ROSS_TRY(attach::Url url, attach::parse_url(url_text, true));
-  ROSS_TRY(engine::Pool * pool, context.session.pool(url.pool));
-  return Target{pool, url.pool, url.container};
+  ROSS_TRY(engine::Pool * pool, context.session.pool(url.pool_place()));
+  return Target{pool, url.pool_place(), url.container};
 }
 
 Json info_json(const Target& target, const engine::ContainerInfo& info) {
   Json json;
   put_name(json, "name", info.name);
-  put_name(json, "url", join("local:" + target.directory, info.name));
+  put_name(json, "url", join(pool_url(target.place), info.name));
   json["used_bytes"] = info.used_bytes;
   json["used_nodes"] = info.used_nodes;
   json["quota_bytes"] = info.options.quota_bytes;
@@ -57,7 +57,7 @@ Status show(Context& context, const Target& target) {
   context.out.object(
       info_json(target, *info),
       fmt::format("container: {}\n     used: {} in {} files and directories\n    quota: {}, files: {}\n  created: {}\n",
-                  context.out.name(join("local:" + target.directory, info->name)), format_size(info->used_bytes),
+                  context.out.name(join(pool_url(target.place), info->name)), format_size(info->used_bytes),
                   format_count(info->used_nodes), quota_text(info->options.quota_bytes, true),
                   quota_text(info->options.quota_nodes, false), format_time_full(info->created_ns)));
   return {};

@@ -22,6 +22,7 @@ struct Options {
 Status check(Context& context, const Options& options) {
   const auto url = attach::parse_url(options.pool, false);
   if (!url.has_value()) return about(options.pool, url.error());
+  if (url->scheme != "local") return Status(EINVAL, "fsck works on the machine that has the pool: name its directory");
   Progress progress(STDERR_FILENO);
   engine::FsckOptions fsck;
   fsck.repair = options.repair;

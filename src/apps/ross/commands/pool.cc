@@ -76,6 +76,8 @@ Status create(Context& context, const CreateOptions& options) {
   if (spec.devices.empty()) {
     return Status(EINVAL, "say how large the pool is to be with --size 64G, or name its devices with --device");
   }
+  if (url->scheme != "local")
+    return Status(EINVAL, "a pool is made on the machine that has its devices: name a directory");
   Status status = engine::Pool::create(url->pool, spec);
   if (!status.ok()) return about(options.directory, status);
   // Opened once, so that what is printed is what is there.
@@ -147,19 +149,19 @@ Status list(Context& context, const std::vector<std::string>& directories) {
 Status show(Context& context, const std::string& directory) {
   const auto url = attach::parse_url(directory, false);
   if (!url.has_value()) return about(directory, url.error());
-  const auto pool = context.session.pool(url->pool);
+  const auto pool = context.session.pool(url->pool_place());
   if (!pool.has_value()) return about(directory, pool.error());
   const engine::PoolInfo info = (*pool)->info();
   std::string text = fmt::format(
       "      pool: {}\n      uuid: {}\n    format: {}\n      size: {}\n      free: {}\n"
       "containers: {}\n     state: {}\n",
-      context.out.name(url->pool), info.uuid, info.format_version, format_size(info.total_bytes),
+      context.out.name(url->pool_place()), info.uuid, info.format_version, format_size(info.total_bytes),
       format_size(info.free_bytes), format_count(info.containers), info.failed.empty() ? "good" : info.failed);
   for (const engine::DeviceInfo& device : info.devices) {
     text += fmt::format("    device: {} {} {}, {} free\n", kind_word(device.kind), context.out.name(device.path),
                         format_size(device.size_bytes), format_size(device.free_bytes));
   }
-  context.out.object(info_json(url->pool, info), text);
+  context.out.object(info_json(url->pool_place(), info), text);
   return {};
 }
 

@@ -1,0 +1,82 @@
+#include "attach/connect.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <unistd.h>
+
+#include <cstdlib>
+
+#include "attach/remote_pool.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "client/control.h"
+#include "client/session.h"
+#include "fabric/backends/backends.h"
+
+namespace ross::attach {
+namespace {
+
+// The fabric a person asked for, or none.
+Result<std::string> wanted_fabric(const Url& url) {
+  std::string wanted = url.fabric;
+  if (wanted.empty()) {
+    const char* const variable = std::getenv("ROSS_FABRIC");
+    if (variable != nullptr && std::string_view(variable) != "auto") wanted = variable;
+  }
+  if (!wanted.empty()) ROSS_OK(fabric::find_backend(wanted));
+  return wanted;
+}
+
+// Why a way that both ends have by name cannot be this one's, before anything is tried; success where it can.
+Status usable(const fabric::Backend& backend, const client::Way& way, const client::Grant& grant) {
+  if (!backend.missing.empty()) return Status(ENOTSUP, backend.missing);
+  if (backend.same_machine_only && !grant.same_machine) return Status(ENOTSUP, "the server is on another machine");
+  if (backend.by_path && ::access(way.address.c_str(), R_OK | W_OK) != 0) {
+    return Status(errno, fmt::format("{}: {}", way.address, Status(errno).message()));
+  }
+  return {};
+}
+
+Result<std::unique_ptr<client::Session>> connect_by(const client::Way& way, const client::Grant& grant,
+                                                    std::int64_t deadline_ns) {
+  ROSS_TRY(std::unique_ptr<fabric::Domain> domain, fabric::make_domain(way.backend, {}));
+  return client::Session::connect(std::move(domain), way.address, grant.token, deadline_ns);
+}
+
+}  // namespace
+
+Result<std::unique_ptr<engine::Pool>> connect(const Url& url) {
+  const std::int64_t deadline_ns = system_clock().monotonic_ns() + kConnectNs;
+  ROSS_TRY(const std::string wanted, wanted_fabric(url));
+  ROSS_TRY(const client::Grant grant,
+           client::begin_session(url.server, url.pool, client::tls_from_environment(), deadline_ns));
+  std::vector<std::string> reasons;
+  for (const fabric::Backend& backend : fabric::backends()) {
+    if (wanted.empty() ? !backend.automatic : backend.name != wanted) continue;
+    for (const client::Way& way : grant.ways) {
+      if (way.backend != backend.name) continue;
+      Status why = usable(backend, way, grant);
+      if (why.ok()) {
+        auto session = connect_by(way, grant, deadline_ns);
+        if (session.has_value()) {
+          log().info("{}: pool {} by {} at {}", url.server, url.pool, way.backend, way.address);
+          return make_remote_pool(*std::move(session));
+        }
+        why = std::move(session).error();
+      }
+      reasons.push_back(fmt::format("{}: {}", way.backend, why.message()));
+    }
+  }
+  if (!reasons.empty()) {
+    return fail(ECONNREFUSED,
+                fmt::format("{} cannot be reached by any fabric: {}", url.server, fmt::join(reasons, "; ")));
+  }
+  std::vector<std::string_view> offered;
+  for (const client::Way& way : grant.ways) offered.push_back(way.backend);
+  return fail(ENOTSUP,
+              fmt::format("{} does not offer {}: it has {}", url.server,
+                          wanted.empty() ? std::string_view("a fabric of this build") : std::string_view(wanted),
+                          fmt::join(offered, ", ")));
+}
+
+}  // namespace ross::attach

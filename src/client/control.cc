@@ -1,0 +1,112 @@
+#include "client/control.h"
+
+#include <fmt/format.h>
+#include <grpcpp/grpcpp.h>
+#include <ross/v1/session.grpc.pb.h>
+#include <unistd.h>
+
+#include <charconv>
+#include <chrono>
+#include <cstdlib>
+#include <fstream>
+#include <sstream>
+
+#include "base/clock.h"
+#include "base/machine.h"
+#include "client/grpc_log.h"
+
+namespace ross::client {
+namespace {
+
+std::string from_environment(const char* name) {
+  const char* const value = std::getenv(name);
+  return value == nullptr ? std::string() : value;
+}
+
+Result<std::string> read_file(const std::string& path) {
+  if (path.empty()) return std::string();
+  std::ifstream file(path);
+  std::stringstream text;
+  text << file.rdbuf();
+  if (!file) return fail(ENOENT, fmt::format("{} cannot be read, which is to be used for TLS", path));
+  return text.str();
+}
+
+Result<std::shared_ptr<grpc::ChannelCredentials>> credentials(const ClientTls& tls) {
+  if (tls.authority.empty() && tls.certificate.empty()) return grpc::InsecureChannelCredentials();
+  grpc::SslCredentialsOptions options;
+  ROSS_TRY(options.pem_root_certs, read_file(tls.authority));
+  ROSS_TRY(options.pem_cert_chain, read_file(tls.certificate));
+  ROSS_TRY(options.pem_private_key, read_file(tls.key));
+  return grpc::SslCredentials(options);
+}
+
+// The errno that our servers send along, or what gRPC's own code comes to.
+Status from_grpc(const std::string& address, const grpc::Status& status, const grpc::ClientContext& context) {
+  const auto& trailing = context.GetServerTrailingMetadata();
+  if (const auto found = trailing.find("ross-errno"); found != trailing.end()) {
+    int error = 0;
+    const std::string_view digits(found->second.data(), found->second.size());
+    std::from_chars(digits.data(), digits.data() + digits.size(), error);
+    return Status(error > 0 ? error : EIO, status.error_message());
+  }
+  switch (status.error_code()) {
+    case grpc::StatusCode::UNAVAILABLE:
+      return Status(ECONNREFUSED,
+                    fmt::format("no ross-engine answers at {}: is it running, and reachable from here? ({})", address,
+                                status.error_message()));
+    case grpc::StatusCode::DEADLINE_EXCEEDED:
+      return Status(ETIMEDOUT, fmt::format("{} does not answer", address));
+    case grpc::StatusCode::UNIMPLEMENTED:
+      return Status(EPROTO, fmt::format("what answers at {} is no ROSS server", address));
+    default:
+      return Status(EPROTO, fmt::format("{} answers with an error: {}", address, status.error_message()));
+  }
+}
+
+}  // namespace
+
+ClientTls tls_from_environment() {
+  return {.authority = from_environment("ROSS_TLS_AUTHORITY"),
+          .certificate = from_environment("ROSS_TLS_CERTIFICATE"),
+          .key = from_environment("ROSS_TLS_KEY")};
+}
+
+Result<Grant> begin_session(const std::string& address, std::string_view pool, const ClientTls& tls,
+                            std::int64_t deadline_ns) {
+  take_grpc_log();
+  ROSS_TRY(const auto creds, credentials(tls));
+  grpc::ChannelArguments arguments;
+  arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);  // nothing stays behind this call
+  arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
+  const auto stub = v1::SessionService::NewStub(grpc::CreateCustomChannel(address, creds, arguments));
+  grpc::ClientContext context;
+  const std::int64_t left_ns = deadline_ns - system_clock().monotonic_ns();
+  context.set_deadline(std::chrono::system_clock::now() + std::chrono::nanoseconds(left_ns));
+  v1::ConnectRequest request;
+  request.set_pool(std::string(pool));
+  request.set_wire_version(wire::kVersion);
+  request.set_pid(::getpid());
+  request.set_uid(::geteuid());
+  request.set_gid(::getegid());
+  std::vector<gid_t> groups(static_cast<std::size_t>(std::max(::getgroups(0, nullptr), 0)));
+  const int count = ::getgroups(static_cast<int>(groups.size()), groups.data());
+  for (int i = 0; i < count; ++i) request.add_groups(groups[static_cast<std::size_t>(i)]);
+  v1::ConnectReply reply;
+  const grpc::Status status = stub->Connect(&context, request, &reply);
+  if (!status.ok()) return fail(from_grpc(address, status, context));
+
+  Grant grant;
+  if (reply.token().size() != grant.token.size()) return fail(EPROTO, fmt::format("{} gave no token", address));
+  std::copy(reply.token().begin(), reply.token().end(), reinterpret_cast<char*>(grant.token.data()));
+  const std::string machine = machine_id();
+  grant.same_machine = !machine.empty() && machine == reply.machine();
+  grant.server = reply.server();
+  for (const v1::Fabric& fabric : reply.fabrics()) {
+    grant.ways.push_back(
+        {.backend = fabric.backend(), .address = fabric.address(), .same_machine_only = fabric.same_machine_only()});
+  }
+  return grant;
+}
+
+}  // namespace ross::client

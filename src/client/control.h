@@ -1,0 +1,47 @@
+// Control: what a client asks of a server's control plane before it has the data plane.
+//
+//   ROSS_TRY(client::Grant grant, client::begin_session("127.0.0.1:7470", "pool0", {}, deadline_ns));
+//   // grant.token joins a session at grant.ways[i].address
+//
+// Each call makes a gRPC channel and ends it: a process that forks later takes none along, and one that never leaves its
+// machine never starts gRPC. Threading: any thread; blocks.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/status.h"
+#include "wire/message.h"
+
+namespace ross::client {
+
+// Paths of PEM files; empty: no TLS.
+struct ClientTls {
+  std::string authority;  // who signs the certificates of servers
+  std::string certificate;
+  std::string key;
+};
+// ROSS_TLS_AUTHORITY, ROSS_TLS_CERTIFICATE and ROSS_TLS_KEY.
+ClientTls tls_from_environment();
+
+struct Way {
+  std::string backend;
+  std::string address;
+  bool same_machine_only = false;
+};
+
+struct Grant {
+  wire::Token token{};
+  std::vector<Way> ways;  // as the server prefers them
+  bool same_machine = false;
+  std::string server;  // name and version
+};
+
+// A session for this process's user on a pool. Errors: ECONNREFUSED when nobody serves there, ETIMEDOUT, EACCES and EPERM, ENOENT
+// for a pool that is not served, EPROTO for another version; each with a sentence.
+Result<Grant> begin_session(const std::string& address, std::string_view pool, const ClientTls& tls,
+                            std::int64_t deadline_ns);
+
+}  // namespace ross::client

@@ -1,0 +1,112 @@
+#include "server/control/control_server.h"
+
+#include <arpa/inet.h>
+#include <fmt/format.h>
+#include <grpcpp/ext/health_check_service_server_builder_option.h>
+#include <grpcpp/grpcpp.h>
+#include <grpcpp/health_check_service_interface.h>
+#include <grpcpp/resource_quota.h>
+
+#include <fstream>
+#include <sstream>
+
+#include "client/grpc_log.h"
+#include "server/control/namespace_service.h"
+#include "server/control/pool_service.h"
+#include "server/control/session_service.h"
+
+namespace ross::server::control {
+namespace {
+
+Result<std::string> read_file(const std::string& path, std::string_view what) {
+  std::ifstream file(path);
+  std::stringstream text;
+  text << file.rdbuf();
+  if (path.empty() || !file) return fail(ENOENT, fmt::format("the {} '{}' cannot be read", what, path));
+  return text.str();
+}
+
+Result<std::shared_ptr<grpc::ServerCredentials>> credentials(const ControlOptions& options) {
+  if (!options.tls.on()) return grpc::InsecureServerCredentials();
+  grpc::SslServerCredentialsOptions ssl(GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY);
+  ROSS_TRY(std::string key, read_file(options.tls.key, "key"));
+  ROSS_TRY(std::string certificate, read_file(options.tls.certificate, "certificate"));
+  ROSS_TRY(ssl.pem_root_certs, read_file(options.tls.client_authority, "authority of clients"));
+  ssl.pem_key_cert_pairs.push_back({std::move(key), std::move(certificate)});
+  return grpc::SslServerCredentials(ssl);
+}
+
+}  // namespace
+
+Result<bool> is_loopback(std::string_view address) {
+  const std::size_t colon = address.rfind(':');
+  if (colon == std::string_view::npos)
+    return fail(EINVAL, fmt::format("'{}' has no port: write 127.0.0.1:7470", address));
+  std::string host(address.substr(0, colon));
+  in_addr ipv4{};
+  if (::inet_pton(AF_INET, host.c_str(), &ipv4) == 1) return (ntohl(ipv4.s_addr) >> 24) == 127;
+  if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
+  in6_addr ipv6{};
+  if (::inet_pton(AF_INET6, host.c_str(), &ipv6) == 1) return IN6_IS_ADDR_LOOPBACK(&ipv6) != 0;
+  return fail(EINVAL, fmt::format("'{}' is no numeric address and port: write 127.0.0.1:7470 or [::1]:7470", address));
+}
+
+struct ControlServer::Parts {
+  Parts(Exports& exports, const ControlOptions& options)
+      : session(exports, options.server, options.missing), pool(exports), names(exports) {}
+  SessionService session;
+  PoolService pool;
+  NamespaceService names;
+  std::unique_ptr<grpc::Server> server;  // destroyed first
+};
+
+Result<std::unique_ptr<ControlServer>> ControlServer::start(Exports& exports, const ControlOptions& options) {
+  ROSS_TRY(const bool loopback, is_loopback(options.listen));
+  if (!loopback && !options.tls.on()) {
+    return fail(EINVAL,
+                fmt::format("{} can be reached from other machines, which needs TLS: set tls.certificate, tls.key and "
+                            "tls.client_authority, or listen on 127.0.0.1",
+                            options.listen));
+  }
+  client::take_grpc_log();
+  ROSS_TRY(const auto creds, credentials(options));
+  auto parts = std::make_unique<Parts>(exports, options);
+  grpc::EnableDefaultHealthCheckService(true);
+  grpc::ServerBuilder builder;
+  int port = 0;
+  builder.AddListeningPort(options.listen, creds, &port);
+  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+  grpc::ResourceQuota quota("ross-control");
+  quota.SetMaxThreads(kThreadsMax);
+  builder.SetResourceQuota(quota);
+  builder.SetSyncServerOption(grpc::ServerBuilder::SyncServerOption::NUM_CQS, 1);
+  builder.SetSyncServerOption(grpc::ServerBuilder::SyncServerOption::MIN_POLLERS, 1);
+  builder.SetSyncServerOption(grpc::ServerBuilder::SyncServerOption::MAX_POLLERS, 2);
+  builder.RegisterService(&parts->session);
+  builder.RegisterService(&parts->pool);
+  builder.RegisterService(&parts->names);
+  parts->server = builder.BuildAndStart();
+  if (parts->server == nullptr || port == 0) {
+    return fail(EADDRINUSE,
+                fmt::format("cannot listen on {}: it is taken by another program, or not an address of this "
+                            "machine",
+                            options.listen));
+  }
+  if (auto* const health = parts->server->GetHealthCheckService()) health->SetServingStatus(true);
+  std::string address = fmt::format("{}:{}", options.listen.substr(0, options.listen.rfind(':')), port);
+  return std::unique_ptr<ControlServer>(new ControlServer(std::move(parts), std::move(address)));
+}
+
+ControlServer::ControlServer(std::unique_ptr<Parts> parts, std::string address)
+    : parts_(std::move(parts)), address_(std::move(address)) {}
+ControlServer::~ControlServer() { stop(std::chrono::milliseconds(0)); }
+
+void ControlServer::announce_end() {
+  if (auto* const health = parts_->server->GetHealthCheckService()) health->SetServingStatus(false);
+}
+
+void ControlServer::stop(std::chrono::milliseconds patience) {
+  parts_->server->Shutdown(std::chrono::system_clock::now() + patience);
+}
+
+}  // namespace ross::server::control

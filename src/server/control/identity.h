@@ -1,0 +1,41 @@
+// Identity: who makes a call of the control plane.
+//
+// Over the loopback interface the kernel tells: the other end of the connection is a socket of this machine, and
+// /proc/net/tcp has the user it belongs to. Over a network a client's certificate, signed by the authority of the server's
+// configuration, stands for its machine, which is believed when it says for which of its users it acts.
+//
+// Threading: any thread.
+#pragma once
+
+#include <string_view>
+#include <vector>
+
+#include "base/status.h"
+#include "fabric/channel.h"
+#include "fs/types.h"
+
+namespace grpc {
+class ServerContext;
+}
+
+namespace ross::server::control {
+
+// EACCES when nobody vouches for the caller. pid is 0.
+Result<fabric::Peer> identify(const grpc::ServerContext& context);
+
+// Whether the caller may act for that credential: EPERM.
+Status may_act_for(const fabric::Peer& caller, const fs::Credential& cred);
+
+// A loopback address as the kernel's tables write it. An IPv4 one may be in either table: "0100007F:1D2E" in tcp's, mapped into
+// IPv6 in tcp6's, as sockets for both are; an IPv6 one is in tcp6's alone.
+struct TableAddress {
+  std::string in_tcp;  // empty: not there
+  std::string in_tcp6;
+};
+// From the name that gRPC gives a peer: "ipv4:127.0.0.1:54321", "ipv6:%5B::1%5D:54321". EACCES when it is not a loopback address.
+Result<TableAddress> loopback_address(std::string_view peer);
+
+// The user of the established socket of this machine whose own end is that address, by the text of such a table. ENOENT.
+Result<uid_t> socket_owner(std::string_view table, std::string_view address);
+
+}  // namespace ross::server::control

@@ -1,0 +1,78 @@
+#include "server/control/session_service.h"
+
+#include <fmt/format.h>
+
+#include "base/log.h"
+#include "base/machine.h"
+#include "server/control/identity.h"
+#include "server/control/reply.h"
+
+namespace ross::server::control {
+namespace {
+
+constexpr int kGroupsMax = 1024;
+
+}  // namespace
+
+Status SessionService::connect(const grpc::ServerContext& context, const v1::ConnectRequest& request,
+                               v1::ConnectReply& reply) {
+  auto caller = identify(context);
+  if (!caller.has_value()) return caller.error();
+  if (request.wire_version() != wire::kVersion) {
+    return Status(EPROTO,
+                  fmt::format("the client speaks version {} of the data plane and this server version {}: install "
+                              "the same release on both",
+                              request.wire_version(), wire::kVersion));
+  }
+  if (request.groups_size() > kGroupsMax) return Status(EINVAL, "more than 1024 groups");
+  fs::Credential cred{.uid = request.uid(), .gid = request.gid(), .groups = {}};
+  cred.groups.assign(request.groups().begin(), request.groups().end());
+  ROSS_STATUS(may_act_for(*caller, cred));
+  const auto exported = exports_.find(request.pool());
+  if (!exported.has_value()) return exported.error();
+  fabric::Peer peer{.pid = static_cast<pid_t>(request.pid()), .uid = cred.uid, .gid = cred.gid, .groups = cred.groups};
+  const Result<wire::Token> token = (*exported)->server->begin_session(peer);
+  if (!token.has_value()) return token.error();
+  reply.set_token(token->data(), token->size());
+  reply.set_join_within_ms(static_cast<std::uint32_t>(Server::kGreetingNs / 1'000'000));
+  reply.set_machine(machine_id());
+  reply.set_server(server_);
+  const std::vector<std::string>& addresses = (*exported)->server->addresses();
+  for (std::size_t i = 0; i < addresses.size(); ++i) {
+    v1::Fabric& fabric = *reply.add_fabrics();
+    fabric.set_backend(exports_.ways()[i].backend);
+    fabric.set_same_machine_only(exports_.ways()[i].same_machine_only);
+    fabric.set_address(addresses[i]);
+  }
+  log().info("session begun for {} pid {} uid {} on pool {}", context.peer(), request.pid(), cred.uid, request.pool());
+  return {};
+}
+
+grpc::Status SessionService::Connect(grpc::ServerContext* context, const v1::ConnectRequest* request,
+                                     v1::ConnectReply* reply) {
+  const Status status = connect(*context, *request, *reply);
+  if (!status.ok()) log().info("session refused to {}: {}", context->peer(), status.message());
+  return to_grpc(*context, status);
+}
+
+grpc::Status SessionService::Describe(grpc::ServerContext* context, const v1::DescribeRequest* /*request*/,
+                                      v1::DescribeReply* reply) {
+  if (const auto caller = identify(*context); !caller.has_value()) return to_grpc(*context, caller.error());
+  reply->set_server(server_);
+  reply->set_machine(machine_id());
+  reply->set_wire_version(wire::kVersion);
+  for (const Export& exported : exports_.all()) reply->add_pools(exported.name);
+  for (const Way& way : exports_.ways()) {
+    v1::Fabric& fabric = *reply->add_fabrics();
+    fabric.set_backend(way.backend);
+    fabric.set_same_machine_only(way.same_machine_only);
+  }
+  for (const auto& [backend, reason] : missing_) {
+    v1::Missing& missing = *reply->add_missing();
+    missing.set_backend(backend);
+    missing.set_reason(reason);
+  }
+  return grpc::Status::OK;
+}
+
+}  // namespace ross::server::control

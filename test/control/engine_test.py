@@ -1,0 +1,270 @@
+#!/usr/bin/env python3
+"""The real ross-engine, and ross against it over every fabric.
+
+Goal: what a person does with a server works, what nobody may do is refused, and a stop loses nothing. Method: an engine on a free
+port of loopback for each test, its pool in a temporary directory; rsync judges that a tree comes out as it went in.
+Usage: engine_test.py ROSS_ENGINE ROSS.
+"""
+import json
+import os
+import pathlib
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+ENGINE = None
+ROSS = None
+NOBODY = 65534
+SECONDS = 60  # for anything that should take one
+
+
+def run(*command, uid=None, extra=None):
+    words = [str(word) for word in command]
+    if uid is not None:
+        words = ["setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups", *words]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("ROSS_")}
+    environment.update(extra or {})
+    return subprocess.run(words, env=environment, capture_output=True, text=True, timeout=SECONDS, check=False)
+
+
+class Engine:
+    """A ross-engine that was waited for. Its log is in log()."""
+
+    def __init__(self, folder, *arguments, environment=None):
+        self.log_path = pathlib.Path(folder) / "engine.log"
+        with open(self.log_path, "wb") as log:
+            self.process = subprocess.Popen([ENGINE, "--listen", "127.0.0.1:0", *map(str, arguments)], stderr=log,
+                                            env={**os.environ, **(environment or {})})
+        deadline = time.monotonic() + SECONDS
+        while (found := re.search(r"serving ross://(127\.0\.0\.1:\d+)/", self.log())) is None:
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                raise AssertionError(f"ross-engine does not serve: {self.log()}")
+            time.sleep(0.02)
+        self.address = found[1]
+
+    def log(self):
+        return self.log_path.read_text(errors="replace")
+
+    def stop(self, how=signal.SIGTERM):
+        """Its exit status."""
+        if self.process.poll() is None:
+            self.process.send_signal(how)
+        return self.process.wait(timeout=SECONDS)
+
+
+class WithEngine(unittest.TestCase):
+    ARGUMENTS = ()
+
+    def setUp(self):
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="ross-engine-"))
+        self.folder.chmod(0o755)
+        self.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
+        self.pool = self.folder / "pool0"
+        self.good(ROSS, "pool", "create", self.pool, "--size", "1G")
+        self.good(ROSS, "container", "create", f"local:{self.pool}/data")
+        self.engine = self.start()
+
+    def start(self, *arguments):
+        engine = Engine(self.folder, self.pool, *self.ARGUMENTS, *arguments)
+        self.addCleanup(engine.stop, signal.SIGKILL)
+        self.url = f"ross://{engine.address}/pool0"
+        return engine
+
+    def good(self, *command, **options):
+        done = run(*command, **options)
+        self.assertEqual(done.returncode, 0, f"{command}: {done.stderr}")
+        return done.stdout
+
+    def bad(self, *command, says, code=1, **options):
+        done = run(*command, **options)
+        self.assertEqual(done.returncode, code, f"{command}: {done.stdout} {done.stderr}")
+        self.assertIn(says, done.stderr)
+        self.assertEqual(done.stderr.count("\n"), 1, done.stderr)
+
+    def clean(self):
+        self.assertIn("clean", self.good(ROSS, "fsck", "--data", self.pool))
+
+
+class Fabrics(WithEngine):
+    ARGUMENTS = ("--fabric", "shm", "--fabric", "tcp", "--fabric", "ofi+tcp", "--fabric", "ucx+tcp", "--fabric", "ucx+shm")
+
+    def test_a_tree_comes_out_as_it_went_in(self):
+        tree = self.folder / "tree"
+        shutil.copytree("/usr/include/linux", tree, symlinks=True)
+        (tree / "large").write_bytes(os.urandom(9_000_001))
+        (tree / "link").symlink_to("large")
+        os.link(tree / "large", tree / "again")
+        os.mkfifo(tree / "fifo")
+        for fabric in ("", "+shm", "+tcp", "+ofi+tcp", "+ucx+tcp", "+ucx+shm"):
+            with self.subTest(fabric=fabric):
+                base = self.url.replace("ross://", f"ross{fabric}://")
+                self.good(ROSS, "cp", "-r", tree, f"{base}/data/tree{fabric}")
+                out = self.folder / f"out{fabric}"
+                self.good(ROSS, "cp", "-r", f"{base}/data/tree{fabric}", out)
+                different = self.good("rsync", "-aHAXnci", "--delete", f"{tree}/", f"{out}/")
+                self.assertEqual(different, "")
+        self.assertEqual(self.engine.stop(), 0)
+        self.clean()
+
+    def test_the_choice_is_made_and_told(self):
+        told = run(ROSS, "ls", f"{self.url}/data", extra={"ROSS_LOG": "info"}).stderr
+        self.assertIn("by shm at", told)
+        told = run(ROSS, "ls", f"{self.url}/data", extra={"ROSS_LOG": "info", "ROSS_FABRIC": "ofi+tcp"}).stderr
+        self.assertIn("by ofi+tcp at", told)
+        # Another user may not open the socket of shared memory, and comes by TCP.
+        told = run(ROSS, "ls", f"{self.url}/data", extra={"ROSS_LOG": "info"}, uid=NOBODY).stderr
+        self.assertIn("by tcp at", told)
+        self.bad(ROSS, "ls", f"{self.url}/data", says="no fabric is called 'rdma'", extra={"ROSS_FABRIC": "rdma"})
+        self.bad(ROSS, "ls", f"{self.url}/data".replace("ross:", "ross+ucx+rc:"), says="does not offer ucx+rc")
+
+
+class People(WithEngine):
+    def test_containers_by_command_line(self):
+        self.good(ROSS, "container", "create", f"{self.url}/more", "--quota", "10M")
+        self.assertIn("more", self.good(ROSS, "container", "list", self.url))
+        self.assertIn("10.0 MiB", self.good(ROSS, "container", "info", f"{self.url}/more"))
+        self.good(ROSS, "container", "destroy", "-y", f"{self.url}/more")
+        self.assertNotIn("more", self.good(ROSS, "container", "list", self.url))
+
+    def test_others_may_do_what_the_modes_say_and_no_more(self):
+        self.good(ROSS, "put", "/etc/hostname", f"{self.url}/data/roots")
+        self.bad(ROSS, "put", "/etc/hostname", f"{self.url}/data/theirs", says="permission denied", uid=NOBODY)
+        self.bad(ROSS, "container", "create", f"{self.url}/theirs", says="only root", uid=NOBODY)
+        self.bad(ROSS, "container", "destroy", "-y", f"{self.url}/data", says="only root", uid=NOBODY)
+        self.assertIn("roots", self.good(ROSS, "ls", f"{self.url}/data", uid=NOBODY))
+
+    def test_local_commands_find_the_engine_that_has_the_pool(self):
+        self.good(ROSS, "put", "/etc/hostname", f"{self.url}/data/x")
+        self.assertIn("x", self.good(ROSS, "ls", f"local:{self.pool}/data"))
+
+    def test_bad_input_is_one_line(self):
+        self.bad(ROSS, "ls", f"{self.url}1/data", says="no pool 'pool01' is served here: there is pool0")
+        self.bad(ROSS, "ls", f"{self.url}/none", says="none")
+        self.bad(ROSS, "ls", "ross://127.0.0.1:1/pool0/data", says="no ross-engine answers at 127.0.0.1:1")
+        self.bad(ROSS, "pool", "create", self.url, "--size", "1G", says="made on the machine")
+        self.bad(ROSS, "fsck", self.url, says="on the machine that has the pool")
+        self.bad(ENGINE, self.folder / "nowhere", "--listen", "127.0.0.1:0", "--fabric", "tcp", says="nowhere")
+        self.bad(ENGINE, code=2, says="no pool to serve")
+        self.bad(ENGINE, self.pool, "--listen", "0.0.0.0:7470", code=2, says="needs TLS")
+        self.bad(ENGINE, self.pool, "--fabric", "x", code=2, says="no fabric is called 'x'")
+        config = self.folder / "bad.toml"
+        config.write_text("[control]\nlisten = 1\n")
+        self.bad(ENGINE, "--config", config, "--check-config", code=2, says="bad.toml line 2")
+        config.write_text(f"[[pool]]\npath = \"{self.pool}\"\n")
+        self.assertIn("is good: 1 pool", self.good(ENGINE, "--config", config, "--check-config"))
+
+    def test_two_engines_do_not_share_a_port(self):
+        other = self.folder / "other"
+        self.good(ROSS, "pool", "create", other, "--size", "256M")
+        done = run(ENGINE, other, "--listen", self.engine.address, "--fabric", "tcp")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn(f"cannot listen on {self.engine.address}", done.stderr.splitlines()[-1])
+
+
+class Ends(WithEngine):
+    def free(self):
+        return json.loads(self.good(ROSS, "--json", "pool", "info", self.url))["free"]
+
+    def putting(self):
+        """A client in the middle of a put that never ends, with 20 MB stored so far."""
+        before = self.free()
+        client = subprocess.Popen([ROSS, "put", "/dev/zero", f"{self.url}/data/endless"], stderr=subprocess.DEVNULL)
+        self.addCleanup(lambda: client.poll() is None and client.kill())
+        deadline = time.monotonic() + SECONDS
+        while self.free() > before - 20_000_000:
+            self.assertLess(time.monotonic(), deadline)
+        return client
+
+    def test_a_stop_in_the_middle_of_work_is_in_order(self):
+        client = self.putting()
+        began = time.monotonic()
+        self.assertEqual(self.engine.stop(), 0, self.engine.log())
+        self.assertLess(time.monotonic() - began, 20)
+        self.assertNotEqual(client.wait(timeout=SECONDS), 0)
+        self.assertIn("every pool is synced and closed", self.engine.log())
+        self.clean()
+
+    def test_a_killed_client_leaves_nothing(self):
+        self.good(ROSS, "put", "/etc/hostname", f"{self.url}/data/x")
+        self.good(ROSS, "sync", self.url)
+        before = self.free()
+        for _ in range(5):
+            client = self.putting()
+            client.kill()
+            client.wait(timeout=SECONDS)
+            # An object that was being put has no name yet, so all of its space comes back.
+            deadline = time.monotonic() + SECONDS
+            while self.free() < before - 1_000_000:
+                self.assertLess(time.monotonic(), deadline, f"{before - self.free()} bytes are lost")
+                run(ROSS, "sync", self.url)
+        self.assertEqual(self.engine.stop(), 0)
+        self.clean()
+
+    def test_a_killed_engine_keeps_what_was_synced(self):
+        data = os.urandom(3_000_000)
+        (self.folder / "file").write_bytes(data)
+        self.good(ROSS, "put", self.folder / "file", f"{self.url}/data/kept")
+        self.good(ROSS, "sync", self.url)
+        self.engine.stop(signal.SIGKILL)
+        self.engine = self.start()
+        self.good(ROSS, "get", f"{self.url}/data/kept", self.folder / "back")
+        self.assertEqual((self.folder / "back").read_bytes(), data)
+        self.assertEqual(self.engine.stop(), 0)
+        self.clean()
+
+    def test_systemd_is_told(self):
+        self.assertEqual(self.engine.stop(), 0)
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
+            notify.bind(str(self.folder / "notify"))
+            notify.settimeout(SECONDS)
+            engine = Engine(self.folder, self.pool, environment={"NOTIFY_SOCKET": str(self.folder / "notify")})
+            self.assertTrue(notify.recv(4096).startswith(b"READY=1\nSTATUS=serving ross://127.0.0.1:"))
+            self.assertEqual(engine.stop(signal.SIGINT), 0)
+            self.assertEqual(notify.recv(4096), b"STOPPING=1")
+
+
+class WithTls(WithEngine):
+    def start(self, *arguments):
+        self.make_certificates()
+        config = self.folder / "tls.toml"
+        config.write_text(f"[tls]\ncertificate = \"{self.folder}/server.pem\"\nkey = \"{self.folder}/server.key\"\n"
+                          f"client_authority = \"{self.folder}/ca.pem\"\n[[pool]]\npath = \"{self.pool}\"\n")
+        engine = Engine(self.folder, "--config", config, "--fabric", "tcp")
+        self.addCleanup(engine.stop, signal.SIGKILL)
+        self.url = f"ross://{engine.address}/pool0"
+        return engine
+
+    def make_certificates(self):
+        def openssl(*words):
+            subprocess.run(["openssl", *map(str, words)], check=True, capture_output=True, cwd=self.folder)
+        for authority in ("ca", "stranger"):
+            openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", 2, "-subj", f"/CN={authority}",
+                    "-keyout", f"{authority}.key", "-out", f"{authority}.pem")
+        (self.folder / "names").write_text("subjectAltName=IP:127.0.0.1\n")
+        for name, authority in (("server", "ca"), ("client", "ca"), ("impostor", "stranger")):
+            openssl("req", "-newkey", "rsa:2048", "-nodes", "-subj", f"/CN={name}", "-keyout", f"{name}.key", "-out", f"{name}.csr")
+            openssl("x509", "-req", "-in", f"{name}.csr", "-CA", f"{authority}.pem", "-CAkey", f"{authority}.key",
+                    "-CAcreateserial", "-days", 2, "-extfile", "names", "-out", f"{name}.pem")
+
+    def certificate(self, name, authority="ca"):
+        return {"ROSS_TLS_AUTHORITY": f"{self.folder}/{authority}.pem", "ROSS_TLS_CERTIFICATE": f"{self.folder}/{name}.pem",
+                "ROSS_TLS_KEY": f"{self.folder}/{name}.key"}
+
+    def test_only_who_has_a_certificate_gets_in(self):
+        self.good(ROSS, "put", "/etc/hostname", f"{self.url}/data/x", extra=self.certificate("client"))
+        self.assertIn("x", self.good(ROSS, "ls", f"{self.url}/data", extra=self.certificate("client")))
+        self.bad(ROSS, "ls", f"{self.url}/data", says="no ross-engine answers")
+        self.bad(ROSS, "ls", f"{self.url}/data", says="no ross-engine answers", extra=self.certificate("impostor"))
+        self.bad(ROSS, "ls", f"{self.url}/data", says="no ross-engine answers", extra=self.certificate("client", "stranger"))
+        self.bad(ROSS, "ls", f"{self.url}/data", says="/nowhere", extra={"ROSS_TLS_AUTHORITY": "/nowhere"})
+
+
+if __name__ == "__main__":
+    ENGINE, ROSS = sys.argv[1:3]
+    unittest.main(argv=sys.argv[:1] + sys.argv[3:], verbosity=2)
