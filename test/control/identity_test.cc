@@ -45,14 +45,17 @@ TEST(LoopbackAddress, IsNoOther) {
   }
 }
 
-TEST(MayActFor, OnlyRootActsForOthers) {
+TEST(CredentialFor, OnlyRootActsForOthers) {
   const fabric::Peer root{};
   const fabric::Peer user{.pid = 0, .uid = 1000, .gid = 100, .groups = {100, 27}};
-  EXPECT_TRUE(may_act_for(root, {.uid = 5, .gid = 6, .groups = {7}}).ok());
-  EXPECT_TRUE(may_act_for(user, {.uid = 1000, .gid = 27, .groups = {100}}).ok());
-  EXPECT_EQ(may_act_for(user, {.uid = 0, .gid = 100, .groups = {}}).error(), EPERM);
-  EXPECT_EQ(may_act_for(user, {.uid = 1000, .gid = 0, .groups = {}}).error(), EPERM);
-  EXPECT_EQ(may_act_for(user, {.uid = 1000, .gid = 100, .groups = {0}}).error(), EPERM);
+  const std::vector<std::uint32_t> own = {100, 27};
+  const std::vector<std::uint32_t> roots = {0};
+  EXPECT_EQ(credential_for(root, 5, 6, own)->uid, 5U);
+  EXPECT_EQ(credential_for(user, 1000, 27, own)->groups.size(), 2U);
+  EXPECT_EQ(credential_for(user, 0, 100, own).error().error(), EPERM);
+  EXPECT_EQ(credential_for(user, 1000, 0, own).error().error(), EPERM);
+  EXPECT_EQ(credential_for(user, 1000, 100, roots).error().error(), EPERM);
+  EXPECT_EQ(credential_for(root, 0, 0, std::vector<std::uint32_t>(1025, 1)).error().error(), EINVAL);
 }
 
 }  // namespace

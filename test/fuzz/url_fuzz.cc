@@ -18,14 +18,17 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       ROSS_CHECK(!url.error().ok() && !url.error().message().empty());
       continue;
     }
-    ROSS_CHECK(url->scheme == "local");
+    ROSS_CHECK(url->scheme == "local" || url->scheme == "ross");
+    ROSS_CHECK(url->server.empty() == (url->scheme == "local"));
     ROSS_CHECK(!url->pool.empty() && url->pool.find('\0') == std::string::npos);
     ROSS_CHECK(url->container.empty() == !want_container);
     ROSS_CHECK(url->container.find('/') == std::string::npos && url->container.size() <= 255);
-    const std::string canonical = url->scheme + ":" + url->pool + (want_container ? "/" + url->container : "");
+    const std::string pool = (url->scheme == "local" ? "local:" : "") + url->pool_place();
+    const std::string canonical = pool + (want_container ? "/" + url->container : "");
     if (canonical.starts_with("local://")) continue;  // a pool at "/": its canonical text looks like one with a host
     const auto again = parse_url(canonical, want_container);
-    ROSS_CHECK(again.has_value() && again->pool == url->pool && again->container == url->container, canonical);
+    ROSS_CHECK(again.has_value() && again->pool_place() == url->pool_place() && again->container == url->container,
+               canonical);
   }
   return 0;
 }

@@ -173,7 +173,7 @@ class Failures(WithPool):
         self.bad("ls", ":/nope", says="no such file")
         self.bad("ls", ":/x", url=None, says="ROSS_URL")
         self.bad("ls", "local:/", says="no pool")
-        self.bad("ls", "ross://server/p/c", says="not in this build")
+        self.bad("ls", "daos://server/p/c", says="not in this build")
         self.bad("ls", f"local:{self.pool}/nope", says="nope")
         self.bad("cat", ":/", says="is a directory")
         self.bad("cp", ":/", self.dir + "/x", says="-r")

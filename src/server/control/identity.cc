@@ -120,15 +120,15 @@ Result<fabric::Peer> identify(const grpc::ServerContext& context) {
   return local_user(*uid);
 }
 
-Status may_act_for(const fabric::Peer& caller, const fs::Credential& cred) {
-  if (caller.uid == 0) return {};
-  const auto belongs = [&caller](gid_t gid) {
-    return gid == caller.gid || std::find(caller.groups.begin(), caller.groups.end(), gid) != caller.groups.end();
+Result<fs::Credential> credential_for(const fabric::Peer& caller, uid_t uid, gid_t gid,
+                                      std::vector<std::uint32_t> groups) {
+  if (groups.size() > kGroupsMax) return fail(EINVAL, "more than 1024 groups");
+  const auto belongs = [&caller](gid_t asked) {
+    return asked == caller.gid || std::find(caller.groups.begin(), caller.groups.end(), asked) != caller.groups.end();
   };
-  if (cred.uid == caller.uid && belongs(cred.gid) && std::all_of(cred.groups.begin(), cred.groups.end(), belongs)) {
-    return {};
-  }
-  return Status(EPERM, "only root may act for other users and groups");
+  const bool own = uid == caller.uid && belongs(gid) && std::all_of(groups.begin(), groups.end(), belongs);
+  if (caller.uid != 0 && !own) return fail(EPERM, "only root may act for other users and groups");
+  return fs::Credential{.uid = uid, .gid = gid, .groups = std::move(groups)};
 }
 
 }  // namespace ross::server::control

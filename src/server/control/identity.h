@@ -7,6 +7,7 @@
 // Threading: any thread.
 #pragma once
 
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -23,8 +24,10 @@ namespace ross::server::control {
 // EACCES when nobody vouches for the caller. pid is 0.
 Result<fabric::Peer> identify(const grpc::ServerContext& context);
 
-// Whether the caller may act for that credential: EPERM.
-Status may_act_for(const fabric::Peer& caller, const fs::Credential& cred);
+// The credential that a call names, if its caller may act for it: EPERM; EINVAL for more than kGroupsMax groups.
+inline constexpr std::size_t kGroupsMax = 1024;
+Result<fs::Credential> credential_for(const fabric::Peer& caller, uid_t uid, gid_t gid,
+                                      std::vector<std::uint32_t> groups);
 
 // A loopback address as the kernel's tables write it. An IPv4 one may be in either table: "0100007F:1D2E" in tcp's, mapped into
 // IPv6 in tcp6's, as sockets for both are; an IPv6 one is in tcp6's alone.

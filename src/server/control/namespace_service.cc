@@ -10,7 +10,6 @@ namespace {
 
 using fs::NodeId;
 
-constexpr int kGroupsMax = 1024;
 constexpr std::uint32_t kEntriesMax = 1024;  // about 300 KiB at most, of gRPC's 4 MiB
 
 // What every call does: who calls and for whom, which container; then its own work.
@@ -18,13 +17,12 @@ template <class Work>
 grpc::Status serve(grpc::ServerContext& context, Exports& exports, const v1::Where& where, const Work& work) {
   const auto caller = identify(context);
   if (!caller.has_value()) return to_grpc(context, caller.error());
-  if (where.groups_size() > kGroupsMax) return to_grpc(context, Status(EINVAL, "more than 1024 groups"));
-  fs::Credential cred{.uid = where.uid(), .gid = where.gid(), .groups = {}};
-  cred.groups.assign(where.groups().begin(), where.groups().end());
-  if (const Status may = may_act_for(*caller, cred); !may.ok()) return to_grpc(context, may);
+  const auto cred = credential_for(*caller, where.uid(), where.gid(),
+                                   std::vector<std::uint32_t>(where.groups().begin(), where.groups().end()));
+  if (!cred.has_value()) return to_grpc(context, cred.error());
   const auto container = exports.container(where.pool(), where.container());
   if (!container.has_value()) return to_grpc(context, container.error());
-  return to_grpc(context, work(**container, cred));
+  return to_grpc(context, work(**container, *cred));
 }
 
 void fill(v1::Attr& reply, const fs::Attr& attr) {

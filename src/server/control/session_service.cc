@@ -8,12 +8,6 @@
 #include "server/control/reply.h"
 
 namespace ross::server::control {
-namespace {
-
-constexpr int kGroupsMax = 1024;
-
-}  // namespace
-
 Status SessionService::connect(const grpc::ServerContext& context, const v1::ConnectRequest& request,
                                v1::ConnectReply& reply) {
   auto caller = identify(context);
@@ -24,13 +18,13 @@ Status SessionService::connect(const grpc::ServerContext& context, const v1::Con
                               "the same release on both",
                               request.wire_version(), wire::kVersion));
   }
-  if (request.groups_size() > kGroupsMax) return Status(EINVAL, "more than 1024 groups");
-  fs::Credential cred{.uid = request.uid(), .gid = request.gid(), .groups = {}};
-  cred.groups.assign(request.groups().begin(), request.groups().end());
-  ROSS_STATUS(may_act_for(*caller, cred));
+  auto cred = credential_for(*caller, request.uid(), request.gid(),
+                             std::vector<std::uint32_t>(request.groups().begin(), request.groups().end()));
+  if (!cred.has_value()) return cred.error();
   const auto exported = exports_.find(request.pool());
   if (!exported.has_value()) return exported.error();
-  fabric::Peer peer{.pid = static_cast<pid_t>(request.pid()), .uid = cred.uid, .gid = cred.gid, .groups = cred.groups};
+  fabric::Peer peer{
+      .pid = static_cast<pid_t>(request.pid()), .uid = cred->uid, .gid = cred->gid, .groups = cred->groups};
   const Result<wire::Token> token = (*exported)->server->begin_session(peer);
   if (!token.has_value()) return token.error();
   reply.set_token(token->data(), token->size());
@@ -44,7 +38,7 @@ Status SessionService::connect(const grpc::ServerContext& context, const v1::Con
     fabric.set_same_machine_only(exports_.ways()[i].same_machine_only);
     fabric.set_address(addresses[i]);
   }
-  log().info("session begun for {} pid {} uid {} on pool {}", context.peer(), request.pid(), cred.uid, request.pool());
+  log().info("session begun for {} pid {} uid {} on pool {}", context.peer(), request.pid(), cred->uid, request.pool());
   return {};
 }
 
