@@ -12,9 +12,11 @@
 #include <filesystem>
 #include <iostream>
 #include <string>
+#include <vector>
 
 #include "base/units.h"
 #include "engine/pool.h"
+#include "runtime/loop.h"
 #include "server/server.h"
 #include "transports.h"
 
@@ -30,6 +32,22 @@ void must(const Status& status, std::string_view doing) {
   if (!status.ok()) give_up(doing, status.message());
 }
 
+// Uses all of the device once, so that what is measured is not how the kernel finds pages for it.
+void touch_device(engine::Pool& pool, std::uint64_t device_bytes) {
+  const auto loop = must(runtime::Loop::create(), "making a loop");
+  const auto fs = must(pool.open_container("bench"), "opening the container");
+  const auto opened = must(
+      loop->block_on(fs->create({}, fs::kRootNode, "everywhere", 0600, {.write = true})), "making a file");
+  const std::vector<char> part(4 * kMiB, 't');
+  for (std::uint64_t at = 0; at + part.size() < device_bytes; at += part.size()) {
+    const auto wrote = loop->block_on(fs->write(opened.file, at, memory::Memory::for_write(part.data(), part.size())));
+    if (!wrote.has_value()) break;  // it is full
+  }
+  must(loop->block_on(fs->close(opened.file)), "closing a file");
+  must(loop->block_on(fs->unlink({}, fs::kRootNode, "everywhere")), "removing a file");
+  must(pool.sync(), "syncing");
+}
+
 int run(int argc, char** argv) {
   CLI::App app("Serves a pool on a RAM device", "remote_serve");
   std::string backend = "tcp";
@@ -42,12 +60,11 @@ int run(int argc, char** argv) {
   if (::mkdtemp(directory.data()) == nullptr) give_up("making a directory", std::strerror(errno));
   engine::PoolSpec spec;
   spec.devices.push_back({.kind = engine::DeviceKind::kRam, .path = {}, .size_bytes = device_mib * kMiB});
-  // What is measured is not how the kernel finds pages for the device.
-  spec.prewrite = true;
   const std::filesystem::path place = std::filesystem::path(directory) / "pool";
   must(engine::Pool::create(place, spec), "making the pool");
   auto pool = must(engine::Pool::open(place, {}), "opening the pool");
   must(pool->create_container("bench", {}), "making the container");
+  touch_device(*pool, device_mib * kMiB);
   std::vector<server::Listener> listeners(1);
   listeners[0] = {.domain = must(make_domain(backend), backend), .address = listen_address(backend, directory)};
   auto server = must(server::Server::start(*pool, std::move(listeners), {}), "serving");
