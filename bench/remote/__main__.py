@@ -38,7 +38,7 @@ ROWS = rows.rows()
 NAMES = [row.name for row in ROWS]
 TARGETS = ["ross", "remote_serve", "remote_load", "socket_get", "ofi_get", "ucx_get", "memcpy_cold", "metadata_rate"]
 LOAD_QUIET = 0.5  # processes wanting a core, beyond which others disturb what is measured
-CROSSOVER_SIZES = [512 << i for i in range(0, 12, 1)]
+CROSSOVER_SIZES = [4 << 10, 16 << 10, 64 << 10, 256 << 10, 1 << 20]
 INLINE_ALWAYS = 1 << 30
 
 progress = steps.Progress()
