@@ -14,8 +14,8 @@
 namespace ross::fabric::local {
 namespace {
 
-// What arrives is received where it belongs either way, and a window costs a request more.
-constexpr std::size_t kInlineBytesMax = SIZE_MAX;
+// Measured (docs/performance.md): a message beyond the socket's buffer goes by fits and starts, the pieces of a put do not.
+constexpr std::size_t kInlineBytesMax = 32 * kKiB;
 
 bool is_path(std::string_view address) {
   return address.starts_with('/') && !address.ends_with('/') && address.find('\0') == std::string_view::npos;

@@ -13,7 +13,7 @@ namespace ross::fabric::tcp {
 namespace {
 
 constexpr int kBacklog = 1024;
-// What arrives is received where it belongs either way, and a window costs a request more.
+// Measured (docs/performance.md): what arrives is received where it belongs either way, and a window costs requests more.
 constexpr std::size_t kInlineBytesMax = SIZE_MAX;
 
 template <class T>
