@@ -8,6 +8,7 @@
 //
 // A commit with only a few small blocks skips step 2: the blocks ride in the batch (W records) and one flush does it all.
 #include <fmt/format.h>
+#include <rocksdb/write_batch.h>
 
 #include "base/units.h"
 #include "engine/core.h"

@@ -119,6 +119,7 @@ class Container final : public fs::FileSystem {
   // Maps block to ref and lets go of what was there. The segment must be in memory.
   void map_block(Inode& node, std::uint64_t block, format::BlockRef ref);
   void free_blocks(Inode& node, Segment& segment, std::uint32_t first, std::uint32_t end);
+  static constexpr std::size_t kSegmentsPerSlice = 256;  // 64 MiB of file, about a millisecond
   // Frees what is mapped from segment `from` on, at most `most` segments; whether all is done.
   Result<bool> free_segments(Inode& node, std::uint32_t from, std::size_t most);
   runtime::Task<Status> reclaim(Lock& lock, Inode& node);  // unlocks between slices

@@ -1,6 +1,8 @@
 #include "engine/pool.h"
 
 #include <fmt/format.h>
+#include <rocksdb/env.h>
+#include <rocksdb/write_batch.h>
 #include <unistd.h>
 
 #include <algorithm>

@@ -18,7 +18,7 @@
 
 namespace ross::engine {
 
-namespace fs = std::filesystem;
+namespace stdfs = std::filesystem;
 
 namespace {
 
@@ -41,7 +41,7 @@ class File {
   const int fd_;
 };
 
-std::unexpected<Status> system_error(const fs::path& path, std::string_view doing, int error) {
+std::unexpected<Status> system_error(const stdfs::path& path, std::string_view doing, int error) {
   const char* const hint = error == EACCES || error == EPERM ? ": use the pool as its owner, or be given permission"
                            : error == ENOSPC                 ? ": make room on that file system"
                            : error == EROFS                  ? ": mount it for writing"
@@ -49,7 +49,7 @@ std::unexpected<Status> system_error(const fs::path& path, std::string_view doin
   return fail(error, fmt::format("{}: {} failed: {}{}", path.string(), doing, Status(error).message(), hint));
 }
 
-Result<std::string> read_some(const fs::path& path, std::size_t size_bytes) {
+Result<std::string> read_some(const stdfs::path& path, std::size_t size_bytes) {
   const File file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (!file.ok()) return system_error(path, "opening", errno);
   std::string bytes(size_bytes, '\0');
@@ -65,7 +65,7 @@ Result<std::string> read_some(const fs::path& path, std::size_t size_bytes) {
   return bytes;
 }
 
-Status write_at_start(const fs::path& path, int fd, std::string_view bytes) {
+Status write_at_start(const stdfs::path& path, int fd, std::string_view bytes) {
   std::size_t done = 0;
   while (done < bytes.size()) {
     const ssize_t put = ::pwrite(fd, bytes.data() + done, bytes.size() - done, static_cast<off_t>(done));
@@ -76,13 +76,13 @@ Status write_at_start(const fs::path& path, int fd, std::string_view bytes) {
   return ::fdatasync(fd) == 0 ? Status() : system_error(path, "flushing", errno).error();
 }
 
-Status sync_directory(const fs::path& directory) {
+Status sync_directory(const stdfs::path& directory) {
   const File file(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!file.ok() || ::fsync(file.fd()) != 0) return system_error(directory, "flushing", errno).error();
   return {};
 }
 
-Result<std::uint64_t> size_of(const fs::path& path, int fd) {
+Result<std::uint64_t> size_of(const stdfs::path& path, int fd) {
   struct stat status {};
   if (::fstat(fd, &status) != 0) return system_error(path, "looking at", errno);
   if (S_ISREG(status.st_mode)) return static_cast<std::uint64_t>(status.st_size);
@@ -93,7 +93,7 @@ Result<std::uint64_t> size_of(const fs::path& path, int fd) {
   return bytes;
 }
 
-Status prewrite(const fs::path& path, int fd, std::uint64_t size_bytes) {
+Status prewrite(const stdfs::path& path, int fd, std::uint64_t size_bytes) {
   const std::vector<std::byte> zeros(4 * kMiB);
   for (std::uint64_t at = 0; at < size_bytes;) {
     const ssize_t put =
@@ -105,22 +105,22 @@ Status prewrite(const fs::path& path, int fd, std::uint64_t size_bytes) {
   return ::fdatasync(fd) == 0 ? Status() : system_error(path, "flushing", errno).error();
 }
 
-Result<format::SuperblockDevice> make_device(const fs::path& directory, const DeviceSpec& spec, std::size_t index,
+Result<format::SuperblockDevice> make_device(const stdfs::path& directory, const DeviceSpec& spec, std::size_t index,
                                              const format::Uuid& uuid, bool prewrites) {
   format::SuperblockDevice device{.kind = spec.kind, .owned = false, .size_bytes = 0, .path = spec.path};
   if (device.path.empty()) {
     if (spec.kind == DeviceKind::kBlock) return fail(EINVAL, "a block device needs a path");
     device.path = spec.kind == DeviceKind::kFile ? fmt::format("data{}", index)
                                                  : fmt::format("/dev/shm/ross-{}-{}", format::uuid_text(uuid), index);
-  } else if (!fs::path(device.path).is_absolute()) {
+  } else if (!stdfs::path(device.path).is_absolute()) {
     std::error_code failed;
-    device.path = fs::absolute(device.path, failed).string();
+    device.path = stdfs::absolute(device.path, failed).string();
     if (failed) return fail(failed.value(), fmt::format("{}: the path does not resolve", spec.path));
   }
   if (device.path.size() > format::kDevicePathBytesMax) return fail(ENAMETOOLONG, "a device's path is too long");
-  const fs::path path = device_path(directory, device);
+  const stdfs::path path = device_path(directory, device);
   std::error_code error;
-  const bool exists = fs::exists(path, error);
+  const bool exists = stdfs::exists(path, error);
   if (!exists && spec.kind == DeviceKind::kBlock) return fail(ENOENT, fmt::format("{}: no such device", path.string()));
   if (exists && spec.path.empty()) return fail(EEXIST, fmt::format("{}: is there already: remove it", path.string()));
   if (exists) {
@@ -171,8 +171,8 @@ Result<format::SuperblockDevice> make_device(const fs::path& directory, const De
 
 }  // namespace
 
-Result<std::unique_ptr<PoolLock>> PoolLock::take(const fs::path& directory) {
-  const fs::path path = directory / "lock";
+Result<std::unique_ptr<PoolLock>> PoolLock::take(const stdfs::path& directory) {
+  const stdfs::path path = directory / "lock";
   const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
   if (fd < 0) return system_error(path, "opening", errno);
   std::unique_ptr<PoolLock> lock(new PoolLock(fd));
@@ -197,10 +197,10 @@ PoolLock::~PoolLock() {
   ::close(fd_);
 }
 
-Result<format::Superblock> read_superblock(const fs::path& directory) {
-  const fs::path path = directory / format::kSuperblockFile;
+Result<format::Superblock> read_superblock(const stdfs::path& directory) {
+  const stdfs::path path = directory / format::kSuperblockFile;
   std::error_code error;
-  if (!fs::exists(directory, error) && !error) {
+  if (!stdfs::exists(directory, error) && !error) {
     return fail(ENOENT, fmt::format("{}: no such pool: make one with ross pool create", directory.string()));
   }
   auto bytes = read_some(path, format::kSuperblockBytes);
@@ -213,9 +213,9 @@ Result<format::Superblock> read_superblock(const fs::path& directory) {
   return superblock;
 }
 
-Status write_superblock(const fs::path& directory, const format::Superblock& superblock) {
-  const fs::path path = directory / format::kSuperblockFile;
-  const fs::path draft = directory / (std::string(format::kSuperblockFile) + ".new");
+Status write_superblock(const stdfs::path& directory, const format::Superblock& superblock) {
+  const stdfs::path path = directory / format::kSuperblockFile;
+  const stdfs::path draft = directory / (std::string(format::kSuperblockFile) + ".new");
   {
     const File file(::open(draft.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
     if (!file.ok()) return system_error(draft, "opening", errno).error();
@@ -225,13 +225,13 @@ Status write_superblock(const fs::path& directory, const format::Superblock& sup
   return sync_directory(directory);
 }
 
-fs::path device_path(const fs::path& directory, const format::SuperblockDevice& device) {
+stdfs::path device_path(const stdfs::path& directory, const format::SuperblockDevice& device) {
   return directory / device.path;  // an absolute path stays itself
 }
 
-fs::path meta_path(const fs::path& directory) { return directory / "meta"; }
+stdfs::path meta_path(const stdfs::path& directory) { return directory / "meta"; }
 
-Result<std::vector<format::SuperblockDevice>> make_devices(const fs::path& directory, const PoolSpec& spec,
+Result<std::vector<format::SuperblockDevice>> make_devices(const stdfs::path& directory, const PoolSpec& spec,
                                                            const format::Uuid& uuid) {
   if (spec.devices.empty()) return fail(EINVAL, "a pool needs a device: give it a size, or a device");
   if (spec.devices.size() > format::kDevicesMax) {
@@ -251,12 +251,12 @@ Result<std::vector<format::SuperblockDevice>> make_devices(const fs::path& direc
   return made;
 }
 
-Result<std::unique_ptr<disk::Disk>> open_device(const fs::path& directory, const format::Superblock& superblock,
+Result<std::unique_ptr<disk::Disk>> open_device(const stdfs::path& directory, const format::Superblock& superblock,
                                                 std::size_t index) {
   const format::SuperblockDevice& device = superblock.devices[index];
-  const fs::path path = device_path(directory, device);
+  const stdfs::path path = device_path(directory, device);
   std::error_code error;
-  if (!fs::exists(path, error)) {
+  if (!stdfs::exists(path, error)) {
     const char* const hint = device.kind == DeviceKind::kRam
                                  ? "memory devices do not outlive a reboot: destroy the pool and make it anew"
                                  : "bring the device back";
@@ -284,16 +284,16 @@ Result<std::unique_ptr<disk::Disk>> open_device(const fs::path& directory, const
   return disk;
 }
 
-Status release_device(const fs::path& directory, const format::SuperblockDevice& device, const format::Uuid& uuid) {
-  const fs::path path = device_path(directory, device);
+Status release_device(const stdfs::path& directory, const format::SuperblockDevice& device, const format::Uuid& uuid) {
+  const stdfs::path path = device_path(directory, device);
   std::error_code error;
-  if (!fs::exists(path, error)) return {};
+  if (!stdfs::exists(path, error)) return {};
   auto start = read_some(path, format::kBlockBytes);
   if (!start) return std::move(start).error();
   const auto header = format::decode_device_header(*start);
   const bool ours = header && header->uuid == uuid;
   // A damaged file in the pool's own directory is still the pool's.
-  const bool own_name = device.owned && fs::path(device.path).is_relative();
+  const bool own_name = device.owned && stdfs::path(device.path).is_relative();
   if (!ours && (header || !own_name)) return {};
   if (device.owned) {
     return ::unlink(path.c_str()) == 0 ? Status() : system_error(path, "removing", errno).error();

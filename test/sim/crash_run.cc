@@ -15,7 +15,6 @@ namespace ross::sim {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-const fs::Credential kRoot;
 
 // Adds the time of a scope to a counter.
 class Stopwatch {
@@ -50,9 +49,9 @@ fs::AsyncStatus remove_below(fs::FileSystem& fs, fs::NodeId directory) {
   }
 }
 
-class Run {
+class CrashRun {
  public:
-  Run(const PoolImage& image, std::uint64_t seed, const CrashOptions& options, CrashCounts& counts)
+  CrashRun(const PoolImage& image, std::uint64_t seed, const CrashOptions& options, CrashCounts& counts)
       : options_(options), counts_(counts), random_(seed ^ 0x5eedc0de), world_(image, seed) {}
 
   std::string all(const std::vector<Step>& steps);
@@ -85,7 +84,7 @@ class Run {
   std::size_t found_ = 0;  // which of them was recovered
 };
 
-std::string Run::open() {
+std::string CrashRun::open() {
   auto pool = world_.open_pool(pool_options_);
   if (!pool) return "the pool does not open: " + pool.error().message();
   pool_ = std::move(*pool);
@@ -95,7 +94,7 @@ std::string Run::open() {
   return {};
 }
 
-std::string Run::prepare() {
+std::string CrashRun::prepare() {
   pool_options_ = world_.options();
   constexpr std::uint64_t kTinyCacheBytes = 256 * kKiB;
   pool_options_.cache_bytes = random_.chance(1, 2) ? kTinyCacheBytes : 4 * kMiB;
@@ -124,7 +123,7 @@ std::string Run::prepare() {
   return {};
 }
 
-std::string Run::first_part(const std::vector<Step>& steps) {
+std::string CrashRun::first_part(const std::vector<Step>& steps) {
   const Stopwatch time(counts_.run);
   // About as many things as are asked of the store and of the devices: so that most cuts fall inside.
   std::uint64_t syncs = 0;
@@ -166,7 +165,7 @@ std::string Run::first_part(const std::vector<Step>& steps) {
   return {};
 }
 
-std::string Run::check_fsck(bool data) {
+std::string CrashRun::check_fsck(bool data) {
   const Stopwatch time(counts_.fsck);
   engine::FsckOptions options;
   options.data = data;
@@ -177,7 +176,7 @@ std::string Run::check_fsck(bool data) {
   return fmt::format("fsck has {} findings, the first: {}: {}", report->findings_total, first.where, first.what);
 }
 
-std::string Run::recover() {
+std::string CrashRun::recover() {
   // Sometimes the power goes again while the pool recovers.
   if (random_.chance(1, 5)) {
     const auto where = random_.chance(1, 2) ? World::Where::kStore : World::Where::kDevices;
@@ -197,7 +196,7 @@ std::string Run::recover() {
   return open();
 }
 
-std::string Run::judge() {
+std::string CrashRun::judge() {
   const Stopwatch time(counts_.judge);
   std::string first_difference;
   for (found_ = 0; found_ < candidates_.size(); ++found_) {
@@ -218,7 +217,7 @@ std::string Run::judge() {
   return {};
 }
 
-std::string Run::second_part(const std::vector<Step>& steps) {
+std::string CrashRun::second_part(const std::vector<Step>& steps) {
   const Stopwatch time(counts_.second);
   Twin twin(world_.loop(), world_.clock(), candidates_[found_], *fs_);
   if (std::string trouble = twin.match_nodes(); !trouble.empty()) return trouble;
@@ -237,7 +236,7 @@ std::string Run::second_part(const std::vector<Step>& steps) {
   return {};
 }
 
-std::string Run::check_space() {
+std::string CrashRun::check_space() {
   if (const Status removed = world_.loop().block_on(remove_below(*fs_, fs::kRootNode)); !removed.ok()) {
     return "not everything can be removed: " + removed.message();
   }
@@ -253,7 +252,7 @@ std::string Run::check_space() {
   return {};
 }
 
-std::string Run::all(const std::vector<Step>& steps) {
+std::string CrashRun::all(const std::vector<Step>& steps) {
   std::string trouble = prepare();
   if (trouble.empty()) trouble = first_part(steps);
   if (trouble.empty()) trouble = recover();
@@ -279,7 +278,7 @@ std::string crash_run(const std::vector<const PoolImage*>& images, std::uint64_t
                       CrashCounts& counts) {
   const std::vector<Step> drawn = options.steps != nullptr ? *options.steps : draw_history(seed, options.history);
   ++counts.runs;
-  std::optional<Run> run;
+  std::optional<CrashRun> run;
   {
     const Stopwatch time(counts.make);
     run.emplace(*images[seed % images.size()], seed, options, counts);

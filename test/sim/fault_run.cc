@@ -12,13 +12,11 @@ namespace ross::sim {
 
 namespace {
 
-const fs::Credential kRoot;
-
 bool is_fault_error(int error) { return error == EIO || error == ENOSPC || error == EROFS; }
 
-class Run {
+class FaultRun {
  public:
-  Run(const PoolImage& image, const Fault& fault, FaultCounts& counts)
+  FaultRun(const PoolImage& image, const Fault& fault, FaultCounts& counts)
       : fault_(fault), counts_(counts), world_(image, 4242) {}
   std::string all(const std::vector<Step>& steps);
   World& world() { return world_; }
@@ -41,7 +39,7 @@ class Run {
   std::vector<model::ModelState> candidates_;  // at the last acknowledged sync, and after each step since
 };
 
-Status Run::open() {
+Status FaultRun::open() {
   auto pool = world_.open_pool(options_);
   if (!pool) return pool.error();
   pool_ = std::move(*pool);
@@ -54,14 +52,14 @@ Status Run::open() {
   return {};
 }
 
-void Run::let_go() {
+void FaultRun::let_go() {
   twin_.reset();
   fs_.reset();
   pool_.reset();
 }
 
 // Makes the root everybody's, and closes the pool again: what follows opens it with the fault.
-std::string Run::prepare() {
+std::string FaultRun::prepare() {
   options_ = world_.options();
   options_.cache_bytes = 256 * kKiB;
   if (const Status opened = open(); !opened.ok()) return "a fresh pool does not open: " + opened.message();
@@ -82,7 +80,7 @@ std::string Run::prepare() {
 }
 
 // Whatever can be read is right.
-std::string Run::check_readable(const model::ModelState& state) {
+std::string FaultRun::check_readable(const model::ModelState& state) {
   const auto different = world_.loop().block_on(model::difference(*fs_, state));
   if (!different) {
     ++counts_.unread;
@@ -91,7 +89,7 @@ std::string Run::check_readable(const model::ModelState& state) {
   return *different;
 }
 
-std::string Run::history(const std::vector<Step>& steps) {
+std::string FaultRun::history(const std::vector<Step>& steps) {
   const auto begin = [&](model::ModelState state) -> std::string {
     twin_.emplace(world_.loop(), world_.clock(), std::move(state), *fs_);
     return twin_->match_nodes();
@@ -125,7 +123,7 @@ std::string Run::history(const std::vector<Step>& steps) {
   return {};
 }
 
-std::string Run::judge() {
+std::string FaultRun::judge() {
   std::string first_difference;
   for (const model::ModelState& candidate : candidates_) {
     const auto different = world_.loop().block_on(model::difference(*fs_, candidate));
@@ -142,7 +140,7 @@ std::string Run::judge() {
       candidates_.size(), first_difference);
 }
 
-std::string Run::all(const std::vector<Step>& steps) {
+std::string FaultRun::all(const std::vector<Step>& steps) {
   if (std::string trouble = prepare(); !trouble.empty()) return trouble;
   if (!fault_.late) fault_.inject(world_);
   if (const Status opened = open(); opened.ok()) {
@@ -181,7 +179,7 @@ std::string Run::all(const std::vector<Step>& steps) {
 
 std::string fault_run(const PoolImage& image, const std::vector<Step>& steps, const Fault& fault, FaultCounts& counts) {
   ++counts.runs;
-  Run run(image, fault, counts);
+  FaultRun run(image, fault, counts);
   const std::string trouble = run.all(steps);
   return trouble.empty() ? "" : fault.name + ": " + trouble;
 }
@@ -199,7 +197,7 @@ std::string measure_history(const PoolImage& image, const std::vector<Step>& ste
                       env.operations(EnvOperation::kSync)};
   };
   const Fault none{"no fault", [&](World& world) { begin = look(world); }};
-  Run run(image, none, counts);
+  FaultRun run(image, none, counts);
   if (std::string trouble = run.all(steps); !trouble.empty()) return trouble;
   const FaultSpace end = look(run.world());
   space = {end.requests - begin.requests,

@@ -13,6 +13,7 @@
 #include <set>
 
 #include "base/random.h"
+#include "effort.h"
 
 namespace ross::sim {
 namespace {
@@ -116,14 +117,14 @@ void crash_loop(std::uint64_t seed, std::size_t write_buffer_bytes, int rounds, 
 }
 
 TEST(SimEnv, RocksDbKeepsWhatItSynced) {
-  for (std::uint64_t seed = 1; seed <= 40; ++seed) {
+  for (std::uint64_t seed = 1; seed <= repeats(40); ++seed) {
     crash_loop(seed, 64 << 20, 10, 100, false);
     if (HasFatalFailure()) return;
   }
 }
 
 TEST(SimEnv, RocksDbKeepsWhatItSyncedAcrossFlushesAndCompactions) {
-  for (std::uint64_t seed = 1; seed <= 8; ++seed) {
+  for (std::uint64_t seed = 1; seed <= repeats(8); ++seed) {
     crash_loop(seed, 64 << 10, 12, 1500, true);
     if (HasFatalFailure()) return;
   }

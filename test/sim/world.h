@@ -33,6 +33,7 @@
 namespace ross::sim {
 
 inline constexpr std::string_view kContainer = "data";
+inline const fs::Credential kRoot;
 
 // A fresh pool with one empty container, as bytes. Its directory exists as long as this does: the pool's superblock is
 // read from there.

@@ -12,6 +12,7 @@
 #include <algorithm>
 
 #include "base/units.h"
+#include "disk/fd.h"
 #include "memory/copy_bytes.h"
 
 namespace ross::disk {
@@ -58,14 +59,6 @@ class RamDisk final : public Disk {
   std::byte* const data_;
   const std::uint64_t size_bytes_;
   const int fd_;
-};
-
-struct Fd {
-  int value = -1;
-  ~Fd() {
-    if (value >= 0) close(value);
-  }
-  int release() { return std::exchange(value, -1); }
 };
 
 // Backs every page of the mapping with memory now, so that a full memory file system is an error here and not a
@@ -118,7 +111,7 @@ Result<std::unique_ptr<Disk>> make_ram(std::uint64_t size_bytes) {
 }
 
 Result<std::unique_ptr<Disk>> open_ram(const std::string& path) {
-  Fd fd{open(path.c_str(), O_RDWR | O_CLOEXEC)};
+  Fd fd(open(path.c_str(), O_RDWR | O_CLOEXEC));
   if (fd.value < 0) return fail(Status(errno).with_context(fmt::format("cannot open memory device '{}'", path)));
   struct stat about {};
   if (fstat(fd.value, &about) != 0) return fail(Status(errno).with_context(fmt::format("cannot stat '{}'", path)));

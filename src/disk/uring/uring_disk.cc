@@ -15,25 +15,13 @@
 
 #include "base/log.h"
 #include "base/units.h"
+#include "disk/fd.h"
 
 namespace ross::disk {
 namespace {
 
 // A transfer that makes no progress is tried this often: the kernel's reasons for EAGAIN, EINTR and ECANCELED pass.
 constexpr unsigned kTriesMax = 64;
-
-struct Fd {
-  int value = -1;
-  explicit Fd(int fd = -1) : value(fd) {}
-  Fd(Fd&& other) noexcept : value(std::exchange(other.value, -1)) {}
-  Fd& operator=(Fd&& other) noexcept {
-    std::swap(value, other.value);
-    return *this;
-  }
-  ~Fd() {
-    if (value >= 0) close(value);
-  }
-};
 
 class UringDisk final : public Disk {
  public:

@@ -12,12 +12,6 @@ using format::kBlockBytes;
 using format::kSegmentBlocks;
 using format::kSegmentShift;
 
-namespace {
-
-constexpr std::size_t kSegmentsPerSlice = 256;  // 64 MiB of file, about a millisecond
-
-}  // namespace
-
 Status Container::tail_stuck() {
   return Status(EIO, "a truncate of this file could not free what it cut off: run ross fsck --repair on the pool");
 }

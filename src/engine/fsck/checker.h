@@ -27,6 +27,9 @@
 
 namespace ross::engine {
 
+// The directory below a container's root that repair moves nodes without a name into.
+inline constexpr std::string_view kLostAndFound = "lost+found";
+
 class Checker {
  public:
   // uuid: the pool that the store has to belong to; null when nobody knows (simulation).

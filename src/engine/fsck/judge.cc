@@ -14,7 +14,6 @@ using format::NodeKey;
 
 namespace {
 
-constexpr std::string_view kLostAndFound = "lost+found";
 constexpr std::string_view kTargetLost = "(target lost)";
 
 }  // namespace

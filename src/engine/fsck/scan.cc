@@ -12,12 +12,6 @@ using format::ContainerId;
 using format::KeyKind;
 using format::NodeKey;
 
-namespace {
-
-constexpr std::string_view kLostAndFound = "lost+found";
-
-}  // namespace
-
 Status Checker::each(KeyKind kind, const std::function<void(std::string_view, std::string_view)>& visit) {
   return store_.scan(format::key_of(kind), {}, [&](std::string_view key, std::string_view value) {
     visit(key, value);

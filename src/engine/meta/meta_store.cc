@@ -2,8 +2,10 @@
 
 #include <fmt/format.h>
 #include <rocksdb/cache.h>
+#include <rocksdb/db.h>
 #include <rocksdb/filter_policy.h>
 #include <rocksdb/table.h>
+#include <rocksdb/write_batch.h>
 
 #include <algorithm>
 
@@ -46,6 +48,9 @@ rocksdb::Slice slice(std::string_view text) { return {text.data(), text.size()};
 std::string_view view(const rocksdb::Slice& text) { return {text.data(), text.size()}; }
 
 }  // namespace
+
+MetaStore::MetaStore(std::unique_ptr<rocksdb::DB> db) : db_(std::move(db)) {}
+MetaStore::~MetaStore() = default;
 
 Status from_rocksdb(const rocksdb::Status& status, std::string_view doing) {
   if (status.ok()) return {};

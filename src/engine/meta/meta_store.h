@@ -9,9 +9,6 @@
 // device and are called without it. Errors: EIO with RocksDB's own words, ENOSPC when its file system is full.
 #pragma once
 
-#include <rocksdb/db.h>
-#include <rocksdb/write_batch.h>
-
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -21,6 +18,14 @@
 
 #include "base/status.h"
 #include "engine/meta/changes.h"
+
+// RocksDB's headers cost a second of compiling, and most of the engine only hands these on.
+namespace rocksdb {
+class DB;
+class Env;
+class Status;
+class WriteBatch;
+}  // namespace rocksdb
 
 namespace ross::engine {
 
@@ -33,6 +38,7 @@ class MetaStore {
     bool create = false;
     bool read_only = false;
   };
+  ~MetaStore();
   static Result<std::unique_ptr<MetaStore>> open(const std::string& path, const Options& options);
   static Status destroy(const std::string& path, rocksdb::Env* env);
   // Salvages what RocksDB can from a store that does not open.
@@ -55,7 +61,7 @@ class MetaStore {
   [[nodiscard]] std::uint64_t memory_bytes() const;
 
  private:
-  explicit MetaStore(std::unique_ptr<rocksdb::DB> db) : db_(std::move(db)) {}
+  explicit MetaStore(std::unique_ptr<rocksdb::DB> db);
   std::unique_ptr<rocksdb::DB> db_;
   Changes open_;
   Changes committing_;

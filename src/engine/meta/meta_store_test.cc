@@ -5,6 +5,7 @@
 
 #include <gtest/gtest.h>
 #include <rocksdb/env.h>
+#include <rocksdb/write_batch.h>
 #include <sys/stat.h>
 
 #include <map>

@@ -1,5 +1,6 @@
 #include "engine/meta/node_table.h"
 
+#include <rocksdb/write_batch.h>
 #include <sys/stat.h>
 
 #include <algorithm>

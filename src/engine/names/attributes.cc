@@ -8,8 +8,6 @@ namespace ross::engine {
 
 namespace {
 
-constexpr std::uint32_t kPermissionBits = 07777;
-
 Status may_change(const fs::Credential& cred, const format::InodeRecord& node, const fs::SetAttr& change,
                   bool through_file, bool open_for_write) {
   const bool owner = owns(cred, node);

@@ -11,7 +11,6 @@ using format::KeyKind;
 
 namespace {
 
-constexpr std::uint32_t kPermissionBits = 07777;
 // Each try that fails means that another caller made and removed the file meanwhile.
 constexpr int kCreateTriesMax = 1000;
 constexpr std::uint32_t kDirectoryBits = 01777;  // mkdir makes no set-id bits; a parent's is inherited

@@ -10,6 +10,8 @@
 
 namespace ross::engine {
 
+inline constexpr std::uint32_t kPermissionBits = 07777;
+
 // EACCES unless cred may do all of mask (R_OK, W_OK, X_OK). Uid 0 may, save executing a file without any x bit.
 inline Status may(const fs::Credential& cred, const format::InodeRecord& node, int mask) {
   if (cred.uid == 0) {

@@ -13,12 +13,6 @@ namespace ross::engine {
 
 using format::KeyKind;
 
-namespace {
-
-constexpr std::size_t kSegmentsPerSlice = 256;  // 64 MiB of file, about a millisecond
-
-}  // namespace
-
 Status Container::may_remove(const fs::Credential& cred, const Inode& directory, const Inode& node) const {
   ROSS_STATUS(may(cred, directory.record, W_OK | X_OK));
   const bool sticky = (directory.record.mode & S_ISVTX) != 0;

@@ -11,7 +11,7 @@ namespace {
 
 using Bytes = std::vector<std::byte>;
 
-constexpr ChannelLimits kLimits{.head_bytes_max = 512, .payload_bytes_max = 64 * 1024};
+constexpr ChannelLimits kWorldLimits{.head_bytes_max = 512, .payload_bytes_max = 64 * 1024};
 constexpr std::size_t kSlots = 4;
 constexpr std::size_t kSlotBytes = 16 * 1024;
 constexpr int kOutstandingMax = 12;
@@ -318,7 +318,7 @@ Node::Node(World& in, int which) : world(in), number(which), calls_(static_cast<
   const std::string host = "host" + std::to_string(number);
   loop = *runtime::Loop::create({.clock = &world.clock_});
   domain = *make_domain(world.network_, host);
-  endpoint = *domain->open(*loop, {.limits = kLimits, .listen = host + ":0", .acceptor = this});
+  endpoint = *domain->open(*loop, {.limits = kWorldLimits, .listen = host + ":0", .acceptor = this});
   world.addresses_[static_cast<std::size_t>(number)] = endpoint->address();
 }
 

@@ -14,12 +14,12 @@ using ross::Status;
 using ross::capi::counted;
 using ross::capi::done;
 using ross::capi::guarded;
+using ross::capi::kNullArgument;
 using ross::capi::run;
 using ross::capi::tell;
 using ross::fs::Attr;
 using ross::memory::Memory;
 
-constexpr const char* kNullArgument = "a handle, path or pointer is null";
 constexpr int kFlagsKnown = O_ACCMODE | O_CREAT | O_EXCL | O_TRUNC | O_APPEND | O_NOFOLLOW | O_DIRECTORY | O_CLOEXEC;
 constexpr std::uint64_t kOffsetMax = INT64_MAX;
 

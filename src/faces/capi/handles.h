@@ -67,6 +67,7 @@ ross_store* make_store(std::unique_ptr<attach::Attachment> attachment);
 // Keeps the sentence for ross_last_error and returns -errno.
 int tell(const Status& status);
 int tell(int error, std::string_view message);
+inline constexpr const char* kNullArgument = "a handle, path or pointer is null";
 
 // The loop that blocking calls of this thread run on; made at first use, and made anew in a forked child, where the
 // parent's ring must not be touched.

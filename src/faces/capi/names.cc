@@ -13,6 +13,7 @@ using ross::Result;
 using ross::Status;
 using ross::capi::done;
 using ross::capi::guarded;
+using ross::capi::kNullArgument;
 using ross::capi::run;
 using ross::capi::tell;
 using ross::fs::Async;
@@ -21,8 +22,6 @@ using ross::fs::Attr;
 using ross::fs::Follow;
 using ross::fs::kRootNode;
 using ross::fs::Place;
-
-constexpr const char* kNullArgument = "a handle, path or pointer is null";
 
 Result<Attr> find(ross_store* store, const char* path, Follow follow) {
   return run(ross::fs::resolve(store->fs(), store->cred, kRootNode, path, follow));

@@ -42,6 +42,11 @@ Container::~Container() {
   if (Status status = let_go(std::move(backend)); !status.ok()) log().error("closing {}: {}", name, status.message());
 }
 
+Container* container_of(daos_handle_t coh) {
+  Library* library = Library::current();
+  return library == nullptr ? nullptr : library->containers.find(coh.cookie);
+}
+
 Uuid uuid_of(std::string_view name) {
   Uuid uuid{};
   const std::string text(name);

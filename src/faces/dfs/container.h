@@ -41,6 +41,8 @@ struct Container {
   [[nodiscard]] fs::FileSystem& file_system() const { return backend->file_system(); }
 };
 
+Container* container_of(daos_handle_t coh);  // null: -DER_NO_HDL
+
 // The uuid of a container or pool: the name itself when it is one as text, else derived from it.
 Uuid uuid_of(std::string_view name);
 

@@ -13,6 +13,7 @@
 namespace {
 
 using ross::dfs::Container;
+using ross::dfs::container_of;
 using ross::dfs::finish;
 using ross::dfs::Library;
 using ross::dfs::to_der;
@@ -24,11 +25,6 @@ constexpr std::size_t kNameBytesMax = 200;
 constexpr int kNamesMax = 1 << 16;
 
 const ross::fs::Credential kAdministrator;
-
-const Container* container_of(daos_handle_t coh) {
-  Library* library = Library::current();
-  return library == nullptr ? nullptr : library->containers.find(coh.cookie);
-}
 
 int for_each(int n, char const* const names[], const std::function<int(int, const std::string&)>& call) {
   if (n <= 0 || n > kNamesMax || names == nullptr) return -DER_INVAL;

@@ -16,16 +16,12 @@ namespace {
 
 using ross::Status;
 using ross::dfs::Container;
+using ross::dfs::container_of;
 using ross::dfs::der_told;
 using ross::dfs::finish;
 using ross::dfs::Library;
 using ross::dfs::Pool;
 using ross::dfs::to_der;
-
-Container* container_of(daos_handle_t coh) {
-  Library* library = Library::current();
-  return library == nullptr ? nullptr : library->containers.find(coh.cookie);
-}
 
 int create(daos_handle_t poh, const char* label, daos_prop_t* prop, uuid_t* uuid) {
   Library* library = Library::current();

@@ -12,7 +12,7 @@ namespace ross::dfs {
 namespace {
 
 constexpr std::uint32_t kMagic = 0x52474c42;
-constexpr std::uint16_t kVersion = 1;
+constexpr std::uint16_t kHandleVersion = 1;
 
 struct Header {
   std::uint32_t magic;
@@ -42,8 +42,8 @@ Status GlobalWriter::store(d_iov_t* glob) const {
   const std::size_t room = std::exchange(glob->iov_buf_len, needed);
   if (glob->iov_buf == nullptr) return {};
   if (room < needed) return Status(ERANGE, "the buffer is too small for a global handle");
-  const Header header{kMagic, static_cast<std::uint16_t>(kind_), kVersion, static_cast<std::uint32_t>(payload_.size()),
-                      checksum(payload_)};
+  const Header header{kMagic, static_cast<std::uint16_t>(kind_), kHandleVersion,
+                      static_cast<std::uint32_t>(payload_.size()), checksum(payload_)};
   auto* to = static_cast<char*>(glob->iov_buf);
   std::memcpy(to, &header, sizeof header);
   std::memcpy(to + sizeof header, payload_.data(), payload_.size());
@@ -57,7 +57,7 @@ Result<GlobalReader> GlobalReader::open(const d_iov_t& glob, GlobalKind kind) {
   if (glob.iov_buf == nullptr || size < sizeof header) return fail(EINVAL, "the global handle is too short");
   std::memcpy(&header, glob.iov_buf, sizeof header);
   const std::string_view payload(static_cast<const char*>(glob.iov_buf) + sizeof header, size - sizeof header);
-  if (header.magic != kMagic || header.version != kVersion || header.kind != static_cast<std::uint16_t>(kind) ||
+  if (header.magic != kMagic || header.version != kHandleVersion || header.kind != static_cast<std::uint16_t>(kind) ||
       header.payload_bytes > payload.size()) {
     return fail(EINVAL, "the bytes are no global handle of this kind");
   }

@@ -13,7 +13,7 @@ namespace {
 
 constexpr std::string_view kOwnXattrs = "trusted.dfs.";
 constexpr std::string_view kXattr = "trusted.dfs.hints";
-constexpr std::string_view kVersion = "1";
+constexpr std::string_view kHintsVersion = "1";
 
 const fs::Credential kAdministrator;
 
@@ -36,13 +36,13 @@ Number number(std::string_view& text) {
 }  // namespace
 
 std::string encode(const Hints& hints) {
-  return fmt::format("{} {} {} {} {} {} {}", kVersion, hints.chunk_bytes, hints.oclass, hints.dir_oclass,
+  return fmt::format("{} {} {} {} {} {} {}", kHintsVersion, hints.chunk_bytes, hints.oclass, hints.dir_oclass,
                      hints.file_oclass, hints.mode, hints.text);
 }
 
 Hints decode(std::string_view text) {
   Hints hints;
-  if (word(text) != kVersion) return hints;
+  if (word(text) != kHintsVersion) return hints;
   hints.chunk_bytes = number<std::uint64_t>(text);
   hints.oclass = number<daos_oclass_id_t>(text);
   hints.dir_oclass = number<daos_oclass_id_t>(text);

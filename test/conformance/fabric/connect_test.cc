@@ -35,7 +35,7 @@ TEST_P(Connect, WhoDoesNotListenIsReachedThroughItsWindows) {
   const Window window = expose(client, target.span(), Access::kWrite, nullptr, pair.left->channel.get());
   ASSERT_EQ(put_and_wait(*pair.right, move(from.memory(0, 5000), window)), 0);
   send_and_wait(*pair.right, *pair.left, letter(bytes("look")));
-  EXPECT_TRUE(std::ranges::equal(target.span(), from.span()));
+  EXPECT_TRUE(same(target.span(), from.span()));
 }
 
 TEST_P(Connect, NobodyThereIsToldBeforeTheDeadline) {
@@ -189,7 +189,7 @@ TEST_P(Connect, FiftyChannelsTalkAtOnce) {
       ASSERT_EQ(differs_at(i * kRounds + round, pairs[i].right->received[round].head), -1);
       ASSERT_EQ(pairs[i].right->received[round].payload(), pattern(i, round * 100));
     }
-    EXPECT_TRUE(std::ranges::equal(targets[i]->span(), from.span()));
+    EXPECT_TRUE(same(targets[i]->span(), from.span()));
   }
   // Every other one ends; the rest goes on.
   for (std::size_t i = 0; i < kCount; i += 2) pairs[i].left->close();
@@ -210,7 +210,7 @@ TEST_P(Connect, TwoEndpointsOfOneLoop) {
   Guarded& got = memory(100'000, 7);
   const Window window = expose(two, owned.span(), Access::kRead);
   ASSERT_EQ(get_and_wait(*there.left, move(got.memory(0, 100'000), window)), 0);
-  EXPECT_TRUE(std::ranges::equal(got.span(), owned.span()));
+  EXPECT_TRUE(same(got.span(), owned.span()));
 }
 
 }  // namespace

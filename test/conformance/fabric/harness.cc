@@ -49,10 +49,14 @@ Bytes bytes(std::string_view text) {
 }
 
 void fill_pattern(std::uint64_t seed, std::span<std::byte> into) {
-  for (std::size_t at = 0; at < into.size(); at += 8) {
+  std::size_t at = 0;
+  for (; at + 8 <= into.size(); at += 8) {
     const std::uint64_t word = word_at(seed, at / 8);
-    std::memcpy(into.data() + at, &word, std::min<std::size_t>(8, into.size() - at));
+    std::memcpy(into.data() + at, &word, sizeof word);
   }
+  if (at == into.size()) return;
+  const std::uint64_t last = word_at(seed, at / 8);
+  std::memcpy(into.data() + at, &last, into.size() - at);
 }
 
 Bytes pattern(std::uint64_t seed, std::size_t size_bytes) {
@@ -62,13 +66,19 @@ Bytes pattern(std::uint64_t seed, std::size_t size_bytes) {
 }
 
 std::ptrdiff_t differs_at(std::uint64_t seed, std::span<const std::byte> from) {
-  for (std::size_t at = 0; at < from.size(); at += 8) {
-    const std::uint64_t word = word_at(seed, at / 8);
-    if (std::memcmp(from.data() + at, &word, std::min<std::size_t>(8, from.size() - at)) != 0) {
-      return static_cast<std::ptrdiff_t>(at);
-    }
+  std::size_t at = 0;
+  for (; at + 8 <= from.size(); at += 8) {
+    std::uint64_t word = 0;
+    std::memcpy(&word, from.data() + at, sizeof word);
+    if (word != word_at(seed, at / 8)) return static_cast<std::ptrdiff_t>(at);
   }
-  return -1;
+  const std::uint64_t last = word_at(seed, at / 8);
+  const bool equal = at == from.size() || std::memcmp(from.data() + at, &last, from.size() - at) == 0;
+  return equal ? -1 : static_cast<std::ptrdiff_t>(at);
+}
+
+bool same(std::span<const std::byte> a, std::span<const std::byte> b) {
+  return a.size() == b.size() && (a.empty() || std::memcmp(a.data(), b.data(), a.size()) == 0);
 }
 
 Bytes told_window(const Window& window) {
@@ -131,10 +141,10 @@ Guarded::Guarded(std::size_t size_bytes, std::uint64_t seed)
     : size_bytes_(size_bytes), bytes_(pattern(seed, size_bytes + 2 * kGuardBytes)), before_(bytes_) {}
 
 bool Guarded::untouched_outside(std::size_t offset, std::size_t size) const {
-  const auto begin = static_cast<std::ptrdiff_t>(kGuardBytes + offset);
-  const auto end = begin + static_cast<std::ptrdiff_t>(size);
-  return std::equal(bytes_.begin(), bytes_.begin() + begin, before_.begin()) &&
-         std::equal(bytes_.begin() + end, bytes_.end(), before_.begin() + end);
+  const std::span<const std::byte> now(bytes_);
+  const std::span<const std::byte> before(before_);
+  const std::size_t begin = kGuardBytes + offset;
+  return same(now.first(begin), before.first(begin)) && same(now.subspan(begin + size), before.subspan(begin + size));
 }
 
 // ---- ends ----

@@ -44,6 +44,9 @@ Bytes pattern(std::uint64_t seed, std::size_t size_bytes);
 void fill_pattern(std::uint64_t seed, std::span<std::byte> into);
 // -1 where into holds the pattern, else the first place where it does not.
 std::ptrdiff_t differs_at(std::uint64_t seed, std::span<const std::byte> from);
+// Whether two memories hold the same. At once, not byte by byte: tests compare hundreds of megabytes, and a sanitizer asks
+// its questions at each load.
+bool same(std::span<const std::byte> a, std::span<const std::byte> b);
 
 // A window as it travels in a head: its size, then its key.
 Bytes told_window(const Window& window);

@@ -1,8 +1,6 @@
 // Goal: whatever mix of messages, puts and gets goes both ways at once, every byte is where it should be.
 // Method: seeded random steps and a model: each side owns slots that the other may write and slots it may read, at most one
 // transfer under way per slot, and the model knows what each slot holds. ROSS_SEED replays the steps.
-#include <algorithm>
-
 #include "conformance/fabric/harness.h"
 
 namespace ross::fabric::conformance {
@@ -51,7 +49,7 @@ class Soak : public FabricTest {
   void arrived(Half& half, End::Received& got) {
     ASSERT_FALSE(half.expected.empty());
     EXPECT_EQ(got.head, half.expected.front().first);
-    EXPECT_TRUE(got.payload() == half.expected.front().second);
+    EXPECT_TRUE(same(got.payload(), half.expected.front().second));
     half.expected.pop_front();
     // A head that names a slot: the put into it was begun before the message, so its data is here.
     if (got.head.size() < 2 || got.head[0] != std::byte{'P'}) return;
@@ -114,7 +112,7 @@ class Soak : public FabricTest {
         ++half.in_flight;
         get->then = [this, get, into, offset, &half] {
           EXPECT_EQ(get->error, 0);
-          EXPECT_TRUE(std::ranges::equal(*into, half.other->readable->span().subspan(offset, into->size())));
+          EXPECT_TRUE(same(*into, half.other->readable->span().subspan(offset, into->size())));
           ++checked_;
           --half.in_flight;
           delete into;

@@ -1,16 +1,12 @@
 // Goal: put() and get() move exactly the bytes they name, whatever their sizes and offsets, with and without regions; and a
 // message arrives behind the data of every put begun before it.
 // Method: memory between guards, windows in the middle of it, and patterns that tell where each byte belongs.
-#include <algorithm>
-
 #include "conformance/fabric/harness.h"
 
 namespace ross::fabric::conformance {
 namespace {
 
 ROSS_FABRIC_SUITE(Transfers);
-
-bool same(std::span<const std::byte> a, std::span<const std::byte> b) { return std::ranges::equal(a, b); }
 
 TEST_P(Transfers, APutsDataIsThereWhenTheMessageBehindItArrives) {
   auto [left, right] = connect_pair();

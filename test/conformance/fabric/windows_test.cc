@@ -2,6 +2,7 @@
 // revoke(), or to another channel than the one it is for; and who tries loses the channel he tried it on, nobody else does.
 // Method: one channel per attempt, a second one that must stay usable, and memory that must stay as it was.
 #include <algorithm>
+#include <cstring>
 #include <set>
 
 #include "conformance/fabric/harness.h"
@@ -49,7 +50,7 @@ class Windows : public FabricTest {
     send_and_wait(*honest_.right, *honest_.left, letter(bytes("hello")));
     Guarded& got = memory(kSize, 62);
     ASSERT_EQ(get_and_wait(*honest_.left, move(got.memory(0, kSize), readable_)), 0);
-    EXPECT_TRUE(std::ranges::equal(got.span(), owned_->span()));
+    EXPECT_TRUE(same(got.span(), owned_->span()));
   }
 
   Side* owner_ = nullptr;
@@ -223,6 +224,7 @@ TEST_P(Windows, RevokeEndsWhatIsUnderWay) {
   Side& peer = add_side(1);
   constexpr std::size_t kBytes = 8 * kMiB;
   Guarded& mine = memory(kBytes, 70);
+  const Bytes wanted = pattern(71, Guarded::kGuardBytes + kBytes);
   for (int round = 0; round < 12; ++round) {
     SCOPED_TRACE(round);
     const bool writes = round % 2 == 0;
@@ -248,9 +250,9 @@ TEST_P(Windows, RevokeEndsWhatIsUnderWay) {
     const Bytes then(owned->all().begin(), owned->all().end());
     if (writes) {
       settle();
-      EXPECT_TRUE(std::ranges::equal(then, owned->all())) << "written after revoke()";
+      EXPECT_TRUE(same(then, owned->all())) << "written after revoke()";
     } else {
-      std::ranges::fill(owned->span(), std::byte{0xEE});
+      std::memset(owned->span().data(), 0xEE, kBytes);
     }
     owned.reset();
     Move& again = move(mine.memory(0, 1), window);
@@ -260,9 +262,8 @@ TEST_P(Windows, RevokeEndsWhatIsUnderWay) {
       ASSERT_EQ(moves[i]->told, 1);
       if (writes || moves[i]->error != 0) continue;
       const std::size_t part = kBytes / 8;
-      const Bytes wanted = pattern(71, Guarded::kGuardBytes + kBytes);
-      EXPECT_TRUE(std::ranges::equal(std::span(into).subspan(i * part, part),
-                                     std::span(wanted).subspan(Guarded::kGuardBytes + i * part, part)))
+      EXPECT_TRUE(same(std::span(into).subspan(i * part, part),
+                       std::span(wanted).subspan(Guarded::kGuardBytes + i * part, part)))
           << "read after revoke()";
     }
   }

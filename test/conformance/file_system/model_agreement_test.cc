@@ -7,6 +7,7 @@
 #include <map>
 
 #include "conformance/file_system/harness.h"
+#include "effort.h"
 #include "model/compare.h"
 #include "model/model_file_system.h"
 
@@ -148,7 +149,7 @@ class Pair {
 };
 
 TEST_P(ModelAgreement, RandomHistories) {
-  for (std::uint64_t seed = 1; seed <= 12; ++seed) {
+  for (std::uint64_t seed = 1; seed <= repeats(12); ++seed) {
     SCOPED_TRACE(testing::Message() << "seed " << seed);
     remake({.clock = &clock});
     model::ModelFileSystem oracle(clock);

@@ -1,6 +1,7 @@
 // Directories of many entries: every one found, listed once, and taken away again. Many calls are at work at once: through
 // a connection, one at a time would take minutes of waking threads and say nothing more about the directory.
 #include "conformance/file_system/harness.h"
+#include "effort.h"
 
 namespace ross::conformance {
 namespace {
@@ -74,7 +75,7 @@ class ScaleOf {
 };
 
 TEST_P(Scale, AHundredThousandEntries) {
-  ScaleOf scale(driver(), 100'000);
+  ScaleOf scale(driver(), repeats(100'000));
   ASSERT_NO_FATAL_FAILURE(scale.make());
   ASSERT_NO_FATAL_FAILURE(scale.list());
   ASSERT_NO_FATAL_FAILURE(scale.find_and_remove());

@@ -20,7 +20,7 @@ namespace {
 
 constexpr std::uint64_t kBlockMax = 64 * kMiB;
 
-struct Options {
+struct BenchOptions {
   std::string path = ":";
   std::vector<std::string> loads;
   std::uint64_t block_bytes = 0;  // 0: 1 MiB for sequential loads, 4 KiB for random ones
@@ -33,11 +33,11 @@ struct Options {
 constexpr LoadKind kAll[] = {LoadKind::kWrite, LoadKind::kRead, LoadKind::kRandRead, LoadKind::kRandWrite,
                              LoadKind::kMetadata};
 
-bool wanted(const Options& options, LoadKind kind) {
+bool wanted(const BenchOptions& options, LoadKind kind) {
   return options.loads.empty() || std::ranges::find(options.loads, load_word(kind)) != options.loads.end();
 }
 
-LoadOptions load_options(const Options& options, LoadKind kind) {
+LoadOptions load_options(const BenchOptions& options, LoadKind kind) {
   LoadOptions load;
   load.kind = kind;
   const bool random = kind == LoadKind::kRandRead || kind == LoadKind::kRandWrite;
@@ -78,7 +78,7 @@ void show(Context& context, const LoadOptions& load, const LoadResult& result, T
              fmt::format("{:.1f}", microseconds(0.99))});
 }
 
-Status run_all(Context& context, const Options& options, Volume& volume, fs::NodeId directory) {
+Status run_all(Context& context, const BenchOptions& options, Volume& volume, fs::NodeId directory) {
   Table table({"LOAD", ">BLOCK", ">OPS/S", ">BYTES/S", ">MEAN US", ">P50 US", ">P99 US"});
   context.out.begin_list();
   Status status;
@@ -121,7 +121,7 @@ Status remove_tree(Volume& volume, fs::NodeId parent, const std::string& name, c
   return first;
 }
 
-Status bench(Context& context, const Options& options) {
+Status bench(Context& context, const BenchOptions& options) {
   if (options.block_bytes > kBlockMax || options.file_bytes == 0) {
     return Status(EINVAL, "a block has 1 byte to 64 MiB, and a file at least one byte");
   }
@@ -141,7 +141,7 @@ Status bench(Context& context, const Options& options) {
 }  // namespace
 
 void add_bench(Commands& commands) {
-  auto options = std::make_shared<Options>();  // lives as long as the command that captures it
+  auto options = std::make_shared<BenchOptions>();  // lives as long as the command that captures it
   Command& command = commands.add("bench", "Measure a container; what is written is removed again");
   command.option("PATH", options->path, "A directory in it (default: ROSS_URL)");
   command.option("--load", options->loads, "write, read, randread, randwrite, metadata (default: all of them)")

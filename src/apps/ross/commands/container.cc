@@ -11,7 +11,7 @@
 namespace ross::cli {
 namespace {
 
-struct Options {
+struct ContainerOptions {
   std::string container = ":";
   std::optional<std::uint64_t> quota_bytes;
   std::optional<std::uint64_t> quota_nodes;
@@ -63,7 +63,7 @@ Status show(Context& context, const Target& target) {
   return {};
 }
 
-Status create(Context& context, const Options& options, const Target& target) {
+Status create(Context& context, const ContainerOptions& options, const Target& target) {
   engine::ContainerOptions wanted;
   wanted.quota_bytes = options.quota_bytes.value_or(0);
   wanted.quota_nodes = options.quota_nodes.value_or(0);
@@ -71,7 +71,7 @@ Status create(Context& context, const Options& options, const Target& target) {
   return context.out.json() ? show(context, target) : Status();
 }
 
-Status change(Context& context, const Options& options, const Target& target) {
+Status change(Context& context, const ContainerOptions& options, const Target& target) {
   const auto info = target.pool->container(target.name);
   if (!info.has_value()) return info.error();
   engine::ContainerOptions wanted = info->options;
@@ -81,7 +81,7 @@ Status change(Context& context, const Options& options, const Target& target) {
   return context.out.json() ? show(context, target) : Status();
 }
 
-Status destroy(Context& context, const Options& options, const Target& target) {
+Status destroy(Context& context, const ContainerOptions& options, const Target& target) {
   const auto info = target.pool->container(target.name);
   if (!info.has_value()) return info.error();
   if (!options.yes) {
@@ -118,8 +118,8 @@ Status list(Context& context, const std::string& text) {
 
 void add_container(Commands& commands) {
   Command& group = commands.add("container", "Make, list, show, change and remove containers");
-  auto options = std::make_shared<Options>();  // lives as long as the commands that capture it
-  using Action = Status (*)(Context&, const Options&, const Target&);
+  auto options = std::make_shared<ContainerOptions>();  // lives as long as the commands that capture it
+  using Action = Status (*)(Context&, const ContainerOptions&, const Target&);
   const auto on_target = [&](Command& command, Action action) {
     command.on_run([options, action](Context& context) {
       const auto target = open_target(context, options->container);
@@ -142,7 +142,8 @@ void add_container(Commands& commands) {
 
   Command& info_command = group.add("info", "Show a container");
   info_command.option("CONTAINER", options->container, form + " (default: ROSS_URL)");
-  on_target(info_command, [](Context& context, const Options&, const Target& target) { return show(context, target); });
+  on_target(info_command,
+            [](Context& context, const ContainerOptions&, const Target& target) { return show(context, target); });
 
   Command& set_command = group.add("set", "Change a container's quotas");
   set_command.option("CONTAINER", options->container, form).required();

@@ -21,7 +21,7 @@ namespace {
 
 constexpr unsigned kJobsMax = 64;
 
-struct Options {
+struct CpOptions {
   std::vector<std::string> paths;
   copy::PlanOptions plan;
   unsigned jobs = 0;
@@ -82,7 +82,7 @@ class Scanner {
   std::thread thread_;
 };
 
-Status copy_group(Context& context, const Options& options, copy::Plan& plan, copy::Group& group, Progress& progress,
+Status copy_group(Context& context, const CpOptions& options, copy::Plan& plan, copy::Group& group, Progress& progress,
                   Sums& sums) {
   copy::CopierOptions copier_options;
   copier_options.jobs =
@@ -105,7 +105,7 @@ Status copy_group(Context& context, const Options& options, copy::Plan& plan, co
   return status;
 }
 
-Status copy_all(Context& context, const Options& options) {
+Status copy_all(Context& context, const CpOptions& options) {
   raise_open_files();
   std::vector<std::string> sources = options.paths;
   const std::string target = sources.back();
@@ -153,7 +153,7 @@ Status copy_all(Context& context, const Options& options) {
 }  // namespace
 
 void add_cp(Commands& commands) {
-  auto options = std::make_shared<Options>();  // lives as long as the command that captures it
+  auto options = std::make_shared<CpOptions>();  // lives as long as the command that captures it
   Command& command = commands.add(
       "cp", "Copy into, out of and inside containers: bytes, holes, modes, owners, times, links and xattrs");
   command.option("PATH", options->paths, "What to copy, and last where to").required().at_least(2);

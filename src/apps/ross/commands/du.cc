@@ -12,7 +12,7 @@
 namespace ross::cli {
 namespace {
 
-struct Options {
+struct DuOptions {
   std::vector<std::string> paths = {":"};
   bool summarize = false;
   bool exact = false;
@@ -28,7 +28,7 @@ struct Sum {
 
 class Counter {
  public:
-  Counter(Context& context, const Options& options) : context_(context), options_(options) {}
+  Counter(Context& context, const DuOptions& options) : context_(context), options_(options) {}
 
   Status count(const std::string& path) {
     auto opened = context_.open(path);
@@ -88,13 +88,13 @@ class Counter {
   }
 
   Context& context_;
-  const Options& options_;
+  const DuOptions& options_;
 };
 
 }  // namespace
 
 void add_du(Commands& commands) {
-  auto options = std::make_shared<Options>();  // lives as long as the command that captures it
+  auto options = std::make_shared<DuOptions>();  // lives as long as the command that captures it
   Command& command = commands.add("du", "Show how much space directories take");
   command.option("PATH", options->paths, "What to add up (default: ROSS_URL)");
   command.flag("-s,--summarize", options->summarize, "One line for each PATH");

@@ -15,7 +15,7 @@
 namespace ross::cli {
 namespace {
 
-struct Options {
+struct FindOptions {
   std::vector<std::string> paths = {":"};
   std::string name;
   std::string type;
@@ -62,7 +62,7 @@ std::uint32_t type_bits(const std::string& type) {
   }
 }
 
-Status find(Context& context, const Options& options, const SizeRange& range, const std::string& path) {
+Status find(Context& context, const FindOptions& options, const SizeRange& range, const std::string& path) {
   auto opened = context.open(path);
   if (!opened.has_value()) return opened.error();
   auto& [location, volume] = *opened;
@@ -92,7 +92,7 @@ Status find(Context& context, const Options& options, const SizeRange& range, co
 }  // namespace
 
 void add_find(Commands& commands) {
-  auto options = std::make_shared<Options>();  // lives as long as the command that captures it
+  auto options = std::make_shared<FindOptions>();  // lives as long as the command that captures it
   Command& command = commands.add("find", "List what is below directories, by name, type and size");
   command.option("PATH", options->paths, "Where to look (default: ROSS_URL)");
   command.option("--name", options->name, "A pattern for the name, as of the shell: '*.bin'");

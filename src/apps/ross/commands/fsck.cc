@@ -13,13 +13,13 @@
 namespace ross::cli {
 namespace {
 
-struct Options {
+struct FsckOptions {
   std::string pool;
   bool repair = false;
   bool data = false;
 };
 
-Status check(Context& context, const Options& options) {
+Status check(Context& context, const FsckOptions& options) {
   const auto url = attach::parse_url(options.pool, false);
   if (!url.has_value()) return about(options.pool, url.error());
   Progress progress(STDERR_FILENO);
@@ -70,7 +70,7 @@ Status check(Context& context, const Options& options) {
 }  // namespace
 
 void add_fsck(Commands& commands) {
-  auto options = std::make_shared<Options>();  // lives as long as the command that captures it
+  auto options = std::make_shared<FsckOptions>();  // lives as long as the command that captures it
   Command& command = commands.add("fsck", "Check a pool that nobody has open");
   command.option("POOL", options->pool, "The pool's directory").required();
   command.flag("--repair", options->repair, "Mend what is wrong, isolate what cannot be mended");

@@ -9,7 +9,7 @@
 namespace ross::cli {
 namespace {
 
-struct Options {
+struct GetOptions {
   std::string object;
   std::string file = "-";
 };
@@ -53,7 +53,7 @@ Status get_to_file(Context& context, Volume& volume, const Location& from, const
   return {};
 }
 
-Status get(Context& context, const Options& options) {
+Status get(Context& context, const GetOptions& options) {
   auto opened = context.open(options.object);
   if (!opened.has_value()) return about(options.object, opened.error());
   auto& [location, volume] = *opened;
@@ -64,7 +64,7 @@ Status get(Context& context, const Options& options) {
 }  // namespace
 
 void add_get(Commands& commands) {
-  auto options = std::make_shared<Options>();  // lives as long as the command that captures it
+  auto options = std::make_shared<GetOptions>();  // lives as long as the command that captures it
   Command& command = commands.add("get", "Fetch an object into a file of the host");
   command.option("OBJECT", options->object, "The object").required();
   command.option("FILE", options->file, "The host's file; - (the default) is standard output");

@@ -9,7 +9,7 @@
 namespace ross::cli {
 namespace {
 
-struct Options {
+struct LnOptions {
   std::string target;
   std::string link;
   bool symbolic = false;
@@ -28,7 +28,7 @@ Result<fs::Place> place_of(Volume& volume, const Location& link, std::string_vie
   return place;
 }
 
-Status make_link(Context& context, const Options& options) {
+Status make_link(Context& context, const LnOptions& options) {
   auto to = context.open(options.link);
   if (!to.has_value()) return about(options.link, to.error());
   auto& [link, volume] = *to;
@@ -57,7 +57,7 @@ Status make_link(Context& context, const Options& options) {
 }  // namespace
 
 void add_ln(Commands& commands) {
-  auto options = std::make_shared<Options>();  // lives as long as the command that captures it
+  auto options = std::make_shared<LnOptions>();  // lives as long as the command that captures it
   Command& command = commands.add("ln", "Give a file another name, or make a symbolic link");
   command.option("TARGET", options->target, "The file; with -s any text, a path seen from the link").required();
   command.option("LINK", options->link, "The new name, or the directory it goes into").required();

@@ -12,7 +12,7 @@
 namespace ross::cli {
 namespace {
 
-struct Options {
+struct LsOptions {
   std::vector<std::string> paths = {":"};
   bool long_form = false;
   bool exact = false;
@@ -24,7 +24,7 @@ struct Options {
 
 class Lister {
  public:
-  Lister(Context& context, const Options& options) : context_(context), options_(options) {}
+  Lister(Context& context, const LsOptions& options) : context_(context), options_(options) {}
 
   Status list(const std::string& path) {
     auto location = parse_location(path, Plain::kStore);
@@ -109,14 +109,14 @@ class Lister {
   bool stopped() const { return interrupted() || context_.out.failed(); }
 
   Context& context_;
-  const Options& options_;
+  const LsOptions& options_;
   bool headed_ = false;
 };
 
 }  // namespace
 
 void add_ls(Commands& commands) {
-  auto options = std::make_shared<Options>();  // lives as long as the command that captures it
+  auto options = std::make_shared<LsOptions>();  // lives as long as the command that captures it
   Command& command = commands.add("ls", "List directories; of a pool, its containers");
   command.option("PATH", options->paths, "What to list (default: ROSS_URL)");
   command.flag("-l,--long", options->long_form, "Mode, links, owner, group, size and time too");

@@ -9,13 +9,13 @@
 namespace ross::cli {
 namespace {
 
-struct Options {
+struct MkdirOptions {
   std::vector<std::string> paths;
   bool parents = false;
   std::string mode;  // empty: 0777 without the umask's bits
 };
 
-Status make(Context& context, const Options& options, std::uint32_t mode, const std::string& path) {
+Status make(Context& context, const MkdirOptions& options, std::uint32_t mode, const std::string& path) {
   auto opened = context.open(path);
   if (!opened.has_value()) return opened.error();
   auto& [location, volume] = *opened;
@@ -30,7 +30,7 @@ Status make(Context& context, const Options& options, std::uint32_t mode, const 
 }  // namespace
 
 void add_mkdir(Commands& commands) {
-  auto options = std::make_shared<Options>();  // lives as long as the command that captures it
+  auto options = std::make_shared<MkdirOptions>();  // lives as long as the command that captures it
   Command& command = commands.add("mkdir", "Make directories");
   command.option("PATH", options->paths, "The directories").required();
   command.flag("-p,--parents", options->parents, "Those missing on the way too; one that is there is no failure");

@@ -9,13 +9,13 @@
 namespace ross::cli {
 namespace {
 
-struct Options {
+struct MvOptions {
   std::vector<std::string> paths;
   bool no_replace = false;
   bool exchange = false;
 };
 
-Status move(Context& context, const Options& options, const std::string& from_text, const std::string& to_text,
+Status move(Context& context, const MvOptions& options, const std::string& from_text, const std::string& to_text,
             bool into) {
   auto from = context.open(from_text);
   if (!from.has_value()) return from.error();
@@ -50,7 +50,7 @@ Status move(Context& context, const Options& options, const std::string& from_te
 }  // namespace
 
 void add_mv(Commands& commands) {
-  auto options = std::make_shared<Options>();  // lives as long as the command that captures it
+  auto options = std::make_shared<MvOptions>();  // lives as long as the command that captures it
   Command& command = commands.add("mv", "Rename, or move into a directory of the same container");
   command.option("PATH", options->paths, "What to move, and last where to").required().at_least(2);
   const Argument no_replace = command.flag("-n,--no-replace", options->no_replace, "Fail if the new name is taken");

@@ -13,13 +13,13 @@
 namespace ross::cli {
 namespace {
 
-struct Options {
+struct PutOptions {
   std::string file;
   std::string object;
   bool exclusive = false;
 };
 
-Status put(Context& context, const Options& options) {
+Status put(Context& context, const PutOptions& options) {
   copy::Descriptor opened;
   int fd = STDIN_FILENO;
   if (options.file != "-") {
@@ -55,7 +55,7 @@ Status put(Context& context, const Options& options) {
 }  // namespace
 
 void add_put(Commands& commands) {
-  auto options = std::make_shared<Options>();  // lives as long as the command that captures it
+  auto options = std::make_shared<PutOptions>();  // lives as long as the command that captures it
   Command& command = commands.add("put", "Store a file of the host as an object, atomically and durably");
   command.option("FILE", options->file, "The host's file; - is standard input").required();
   command.option("OBJECT", options->object, "Where it goes; directories missing on the way are made").required();

@@ -11,7 +11,7 @@
 namespace ross::cli {
 namespace {
 
-struct Options {
+struct RmOptions {
   std::vector<std::string> paths;
   bool recursive = false;
   bool force = false;
@@ -19,7 +19,7 @@ struct Options {
 
 class Remover {
  public:
-  Remover(Context& context, const Options& options) : context_(context), options_(options), progress_(2) {
+  Remover(Context& context, const RmOptions& options) : context_(context), options_(options), progress_(2) {
     context_.set_before_line([this] { progress_.clear(); });
   }
   ~Remover() { context_.set_before_line({}); }
@@ -61,7 +61,7 @@ class Remover {
   }
 
   Context& context_;
-  const Options& options_;
+  const RmOptions& options_;
   Progress progress_;
   std::uint64_t removed_ = 0;
 };
@@ -69,7 +69,7 @@ class Remover {
 }  // namespace
 
 void add_rm(Commands& commands) {
-  auto options = std::make_shared<Options>();  // lives as long as the command that captures it
+  auto options = std::make_shared<RmOptions>();  // lives as long as the command that captures it
   Command& command = commands.add("rm", "Remove files and directories");
   command.option("PATH", options->paths, "What to remove; links are removed, not what they lead to").required();
   command.flag("-r,--recursive", options->recursive, "Directories and all below them");

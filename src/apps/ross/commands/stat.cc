@@ -11,12 +11,12 @@
 namespace ross::cli {
 namespace {
 
-struct Options {
+struct StatOptions {
   std::vector<std::string> paths;
   bool follow = false;
 };
 
-Status show(Context& context, const Options& options, const std::string& path) {
+Status show(Context& context, const StatOptions& options, const std::string& path) {
   auto opened = context.open(path);
   if (!opened.has_value()) return opened.error();
   auto& [location, volume] = *opened;
@@ -59,7 +59,7 @@ Status show(Context& context, const Options& options, const std::string& path) {
 }  // namespace
 
 void add_stat(Commands& commands) {
-  auto options = std::make_shared<Options>();  // lives as long as the command that captures it
+  auto options = std::make_shared<StatOptions>();  // lives as long as the command that captures it
   Command& command = commands.add("stat", "Show everything about files: attributes, times, xattrs");
   command.option("PATH", options->paths, "The files").required();
   command.flag("-L,--follow", options->follow, "What a symbolic link leads to instead of the link");

@@ -10,6 +10,8 @@
 #include <sys/stat.h>
 #include <sys/xattr.h>
 
+#include <algorithm>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <mutex>
@@ -38,12 +40,16 @@ class CopierTest : public ::testing::Test {
 
   void write(const std::string& path, std::size_t bytes) {
     std::string data(bytes, '\0');
-    for (char& c : data) c = static_cast<char>(random_());
+    for (std::size_t at = 0; at < bytes; at += sizeof(std::uint64_t)) {
+      const std::uint64_t word = random_();
+      std::memcpy(data.data() + at, &word, std::min(sizeof word, bytes - at));
+    }
     std::ofstream(root_ + path, std::ios::binary) << data;
   }
   static std::string read(const std::string& path) {
-    std::ifstream in(path, std::ios::binary);
-    return {std::istreambuf_iterator<char>(in), {}};
+    std::string data(std::filesystem::file_size(path), '\0');
+    std::ifstream(path, std::ios::binary).read(data.data(), static_cast<std::streamsize>(data.size()));
+    return data;
   }
   std::vector<std::string> run(Source& source, Sink& sink, Root root, unsigned jobs = 2) {
     std::vector<std::string> errors;

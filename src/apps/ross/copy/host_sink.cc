@@ -14,18 +14,12 @@
 namespace ross::cli::copy {
 namespace {
 
-struct HostDirectory final : Directory {
+struct HostSinkDirectory final : Directory {
   Descriptor fd;
   std::string path;  // for hard links: a descriptor kept for each would run out
 };
 
-HostDirectory& host(Directory& directory) { return static_cast<HostDirectory&>(directory); }
-
-template <class T>
-fs::Async<T> ready(Result<T> result) {
-  return fs::Async<T>::ready(std::move(result));
-}
-fs::AsyncStatus ready(Status status) { return fs::AsyncStatus::ready(std::move(status)); }
+HostSinkDirectory& host(Directory& directory) { return static_cast<HostSinkDirectory&>(directory); }
 
 Status last_error(int result) { return result == 0 ? Status() : Status(errno); }
 
@@ -60,7 +54,8 @@ Status set_all(int fd, const fs::Attr& attr, const Xattrs& xattrs) {
 }
 
 // The same for what cannot be opened (links, devices), by its name in a directory.
-Status set_all_at(const HostDirectory& directory, const std::string& name, const fs::Attr& attr, const Xattrs& xattrs) {
+Status set_all_at(const HostSinkDirectory& directory, const std::string& name, const fs::Attr& attr,
+                  const Xattrs& xattrs) {
   const int fd = directory.fd.get();
   if (::geteuid() == 0) {
     ROSS_STATUS(last_error(::fchownat(fd, name.c_str(), attr.uid, attr.gid, AT_SYMLINK_NOFOLLOW)));
@@ -93,9 +88,9 @@ Status make_or_replace(int directory, const std::string& name, const Make& make,
   return status;
 }
 
-class HostFile final : public SinkFile {
+class HostSinkFile final : public SinkFile {
  public:
-  HostFile(HostDirectory& directory, std::string name, Descriptor fd, std::string temporary)
+  HostSinkFile(HostSinkDirectory& directory, std::string name, Descriptor fd, std::string temporary)
       : directory_(directory), name_(std::move(name)), fd_(std::move(fd)), temporary_(std::move(temporary)) {}
 
   fs::AsyncStatus write(std::uint64_t offset_bytes, std::span<const std::byte> from) override {
@@ -147,7 +142,7 @@ class HostFile final : public SinkFile {
     temporary_.clear();
   }
 
-  HostDirectory& directory_;  // kept open by the copy of what is below it
+  HostSinkDirectory& directory_;  // kept open by the copy of what is below it
   const std::string name_;
   Descriptor fd_;
   std::string temporary_;  // empty: the file has no name yet
@@ -156,7 +151,7 @@ class HostFile final : public SinkFile {
 }  // namespace
 
 Result<DirectoryRef> HostSink::open_root(const std::string& path) {
-  auto directory = std::make_shared<HostDirectory>();
+  auto directory = std::make_shared<HostSinkDirectory>();
   directory->fd = Descriptor(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!directory->fd) return fail(errno);
   directory->path = path;
@@ -164,10 +159,10 @@ Result<DirectoryRef> HostSink::open_root(const std::string& path) {
 }
 
 fs::Async<DirectoryRef> HostSink::make_directory(Directory& parent, std::string_view name) {
-  HostDirectory& in = host(parent);
+  HostSinkDirectory& in = host(parent);
   const std::string text(name);
   if (::mkdirat(in.fd.get(), text.c_str(), 0700) != 0 && errno != EEXIST) return ready<DirectoryRef>(fail(errno));
-  auto directory = std::make_shared<HostDirectory>();
+  auto directory = std::make_shared<HostSinkDirectory>();
   directory->fd = Descriptor(::openat(in.fd.get(), text.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW));
   if (!directory->fd && (errno == ENOTDIR || errno == ELOOP)) {
     return ready<DirectoryRef>(fail(EEXIST, "is no directory, but a directory is to go there: remove it first"));
@@ -183,7 +178,7 @@ fs::AsyncStatus HostSink::finish_directory(Directory& directory, const fs::Attr&
 
 fs::Async<std::unique_ptr<SinkFile>> HostSink::create(Directory& parent, std::string_view name, const fs::Attr&) {
   using Created = std::unique_ptr<SinkFile>;
-  HostDirectory& in = host(parent);
+  HostSinkDirectory& in = host(parent);
   std::string temporary;
   Descriptor fd(::openat(in.fd.get(), ".", O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600));
   if (!fd && (errno == EOPNOTSUPP || errno == EISDIR || errno == ENOENT || errno == EINVAL)) {
@@ -191,12 +186,12 @@ fs::Async<std::unique_ptr<SinkFile>> HostSink::create(Directory& parent, std::st
     fd = Descriptor(::openat(in.fd.get(), temporary.c_str(), O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0600));
   }
   if (!fd) return ready<Created>(fail(errno));
-  return ready<Created>(std::make_unique<HostFile>(in, std::string(name), std::move(fd), std::move(temporary)));
+  return ready<Created>(std::make_unique<HostSinkFile>(in, std::string(name), std::move(fd), std::move(temporary)));
 }
 
 fs::Async<Made> HostSink::symlink(Directory& parent, std::string_view name, std::string_view target,
                                   const fs::Attr& attr, const Xattrs& xattrs) {
-  HostDirectory& in = host(parent);
+  HostSinkDirectory& in = host(parent);
   const std::string to(target);
   const auto make = [&](const std::string& as) { return ::symlinkat(to.c_str(), in.fd.get(), as.c_str()); };
   const auto finish = [&](const std::string& as) { return set_all_at(in, as, attr, xattrs); };
@@ -209,7 +204,7 @@ fs::Async<Made> HostSink::symlink(Directory& parent, std::string_view name, std:
 
 fs::Async<Made> HostSink::special(Directory& parent, std::string_view name, const fs::Attr& attr,
                                   const Xattrs& xattrs) {
-  HostDirectory& in = host(parent);
+  HostSinkDirectory& in = host(parent);
   const mode_t mode = (attr.mode & static_cast<mode_t>(S_IFMT)) | 0600U;
   const auto make = [&](const std::string& as) { return ::mknodat(in.fd.get(), as.c_str(), mode, attr.rdev); };
   const auto finish = [&](const std::string& as) { return set_all_at(in, as, attr, xattrs); };
@@ -221,7 +216,7 @@ fs::Async<Made> HostSink::special(Directory& parent, std::string_view name, cons
 }
 
 fs::AsyncStatus HostSink::link(const Made& made, Directory& parent, std::string_view name) {
-  HostDirectory& in = host(parent);
+  HostSinkDirectory& in = host(parent);
   const auto make = [&](const std::string& as) {
     return ::linkat(AT_FDCWD, made.path.c_str(), in.fd.get(), as.c_str(), 0);
   };

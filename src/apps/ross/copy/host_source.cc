@@ -15,15 +15,9 @@
 namespace ross::cli::copy {
 namespace {
 
-constexpr std::size_t kListMax = 256;  // entries per call of list()
 constexpr int kListBytes = 64 * 1024;  // what one getdents64 call may fill
 
-template <class T>
-fs::Async<T> ready(Result<T> result) {
-  return fs::Async<T>::ready(std::move(result));
-}
-
-struct HostDirectory final : Directory {
+struct HostSourceDirectory final : Directory {
   Descriptor fd;
   std::vector<char> names;  // what getdents64 returned last
   std::size_t at = 0;       // the next entry in names
@@ -77,9 +71,9 @@ Result<Xattrs> descriptor_xattrs(int fd) {
                      [fd](const char* name, char* to, std::size_t size) { return ::fgetxattr(fd, name, to, size); });
 }
 
-class HostFile final : public SourceFile {
+class HostSourceFile final : public SourceFile {
  public:
-  HostFile(Descriptor fd, const fs::Attr& attr) : fd_(std::move(fd)), attr_(attr) {}
+  HostSourceFile(Descriptor fd, const fs::Attr& attr) : fd_(std::move(fd)), attr_(attr) {}
 
   const fs::Attr& attr() const override { return attr_; }
   int fd() const { return fd_.get(); }
@@ -121,7 +115,7 @@ class HostFile final : public SourceFile {
 };
 
 Result<DirectoryRef> open_at(int parent, const char* name, int flags) {
-  auto directory = std::make_shared<HostDirectory>();
+  auto directory = std::make_shared<HostSourceDirectory>();
   directory->fd = Descriptor(::openat(parent, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | flags));
   if (!directory->fd) return fail(errno);
   return directory;
@@ -136,7 +130,7 @@ Result<HostSource::Root> HostSource::open_root(const std::string& path) {
   if (S_ISDIR(root.item.attr.mode) || path.ends_with('/')) {
     ROSS_TRY(root.directory, open_at(AT_FDCWD, path.c_str(), 0));
     // With a '/' behind it, a link has been followed.
-    ROSS_TRY(root.item.attr, stat_at(static_cast<HostDirectory&>(*root.directory).fd.get(), "", root.item.space));
+    ROSS_TRY(root.item.attr, stat_at(static_cast<HostSourceDirectory&>(*root.directory).fd.get(), "", root.item.space));
     return root;
   }
   const std::size_t slash = path.rfind('/');
@@ -146,11 +140,11 @@ Result<HostSource::Root> HostSource::open_root(const std::string& path) {
 }
 
 fs::Async<DirectoryRef> HostSource::open_directory(Directory& parent, const Item& item) {
-  return ready(open_at(static_cast<HostDirectory&>(parent).fd.get(), item.name.c_str(), O_NOFOLLOW));
+  return ready(open_at(static_cast<HostSourceDirectory&>(parent).fd.get(), item.name.c_str(), O_NOFOLLOW));
 }
 
 fs::Async<std::vector<Item>> HostSource::list(Directory& directory) {
-  auto& host = static_cast<HostDirectory&>(directory);
+  auto& host = static_cast<HostSourceDirectory&>(directory);
   std::vector<Item> items;
   while (items.size() < kListMax) {
     if (host.at >= host.names.size()) {
@@ -184,7 +178,7 @@ fs::Async<std::vector<Item>> HostSource::list(Directory& directory) {
 
 fs::Async<std::unique_ptr<SourceFile>> HostSource::open_file(Directory& parent, const Item& item) {
   using Opened = std::unique_ptr<SourceFile>;
-  const int directory = static_cast<HostDirectory&>(parent).fd.get();
+  const int directory = static_cast<HostSourceDirectory&>(parent).fd.get();
   // Without waiting, should the name be a FIFO's by now. The source's access time stays where the owner may ask for it.
   constexpr int kFlags = O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK;
   Descriptor fd(::openat(directory, item.name.c_str(), kFlags | O_NOATIME));
@@ -193,29 +187,29 @@ fs::Async<std::unique_ptr<SourceFile>> HostSource::open_file(Directory& parent, 
   struct stat found {};
   if (::fstat(fd.get(), &found) != 0) return ready<Opened>(fail(errno));
   if (!S_ISREG(found.st_mode)) return ready<Opened>(fail(ESTALE));
-  return ready<Opened>(std::make_unique<HostFile>(std::move(fd), to_attr(found)));
+  return ready<Opened>(std::make_unique<HostSourceFile>(std::move(fd), to_attr(found)));
 }
 
 fs::Async<std::string> HostSource::readlink(Directory& parent, const Item& item) {
   std::string target(4096, '\0');
   const ssize_t size =
-      ::readlinkat(static_cast<HostDirectory&>(parent).fd.get(), item.name.c_str(), target.data(), target.size());
+      ::readlinkat(static_cast<HostSourceDirectory&>(parent).fd.get(), item.name.c_str(), target.data(), target.size());
   if (size < 0) return ready<std::string>(fail(errno));
   target.resize(static_cast<std::size_t>(size));
   return ready<std::string>(std::move(target));
 }
 
 fs::Async<Xattrs> HostSource::xattrs(Directory& parent, const Item& item, SourceFile* file) {
-  if (file != nullptr) return ready(descriptor_xattrs(static_cast<HostFile*>(file)->fd()));
+  if (file != nullptr) return ready(descriptor_xattrs(static_cast<HostSourceFile*>(file)->fd()));
   // A link or a special file is not opened: its xattrs are reached by the directory's descriptor and its name.
-  const std::string path = join(descriptor_path(static_cast<HostDirectory&>(parent).fd.get()), item.name);
+  const std::string path = join(descriptor_path(static_cast<HostSourceDirectory&>(parent).fd.get()), item.name);
   return ready(read_xattrs(
       [&path](char* to, std::size_t size) { return ::llistxattr(path.c_str(), to, size); },
       [&path](const char* name, char* to, std::size_t size) { return ::lgetxattr(path.c_str(), name, to, size); }));
 }
 
 fs::Async<Xattrs> HostSource::directory_xattrs(Directory& directory) {
-  return ready(descriptor_xattrs(static_cast<HostDirectory&>(directory).fd.get()));
+  return ready(descriptor_xattrs(static_cast<HostSourceDirectory&>(directory).fd.get()));
 }
 
 }  // namespace ross::cli::copy

@@ -10,7 +10,7 @@
 namespace ross::cli::copy {
 namespace {
 
-struct StoreDirectory final : Directory {
+struct StoreSinkDirectory final : Directory {
   fs::NodeId node;
 };
 
@@ -49,9 +49,10 @@ fs::AsyncStatus set_all(fs::FileSystem& fs, const fs::Credential& cred, fs::Node
   co_return Status();
 }
 
-class StoreFile final : public SinkFile {
+class StoreSinkFile final : public SinkFile {
  public:
-  StoreFile(fs::FileSystem& fs, const fs::Credential& cred, fs::NodeId parent, std::string_view name, fs::Opened opened)
+  StoreSinkFile(fs::FileSystem& fs, const fs::Credential& cred, fs::NodeId parent, std::string_view name,
+                fs::Opened opened)
       : fs_(fs), cred_(cred), parent_(parent), name_(name), opened_(std::move(opened)) {}
 
   fs::AsyncStatus write(std::uint64_t offset_bytes, std::span<const std::byte> from) override {
@@ -88,12 +89,14 @@ class StoreFile final : public SinkFile {
 }  // namespace
 
 DirectoryRef StoreSink::root_directory(fs::NodeId node) {
-  auto directory = std::make_shared<StoreDirectory>();
+  auto directory = std::make_shared<StoreSinkDirectory>();
   directory->node = node;
   return directory;
 }
 
-fs::NodeId StoreSink::node_of(const Directory& directory) { return static_cast<const StoreDirectory&>(directory).node; }
+fs::NodeId StoreSink::node_of(const Directory& directory) {
+  return static_cast<const StoreSinkDirectory&>(directory).node;
+}
 
 fs::Async<DirectoryRef> StoreSink::make_directory(Directory& parent, std::string_view name) {
   const fs::NodeId node = node_of(parent);
@@ -115,7 +118,7 @@ fs::AsyncStatus StoreSink::finish_directory(Directory& directory, const fs::Attr
 fs::Async<std::unique_ptr<SinkFile>> StoreSink::create(Directory& parent, std::string_view name, const fs::Attr&) {
   const fs::NodeId node = node_of(parent);
   ROSS_CO_TRY(fs::Opened opened, co_await fs_.create_unnamed(cred_, node, 0600));
-  std::unique_ptr<SinkFile> file = std::make_unique<StoreFile>(fs_, cred_, node, name, std::move(opened));
+  std::unique_ptr<SinkFile> file = std::make_unique<StoreSinkFile>(fs_, cred_, node, name, std::move(opened));
   co_return file;
 }
 

@@ -5,17 +5,15 @@
 namespace ross::cli::copy {
 namespace {
 
-constexpr std::size_t kListMax = 256;  // entries per call of list()
-
-struct StoreDirectory final : Directory {
+struct StoreSourceDirectory final : Directory {
   fs::NodeId node;
   std::uint64_t cursor = 0;
   bool ended = false;
 };
 
-class StoreFile final : public SourceFile {
+class StoreSourceFile final : public SourceFile {
  public:
-  StoreFile(fs::FileSystem& fs, fs::Opened opened) : fs_(fs), opened_(std::move(opened)) {}
+  StoreSourceFile(fs::FileSystem& fs, fs::Opened opened) : fs_(fs), opened_(std::move(opened)) {}
   const fs::Attr& attr() const override { return opened_.attr; }
 
   fs::Async<std::uint64_t> read(std::uint64_t offset_bytes, std::span<std::byte> into) override {
@@ -39,7 +37,7 @@ class StoreFile final : public SourceFile {
 }  // namespace
 
 DirectoryRef StoreSource::root_directory(fs::NodeId node) {
-  auto directory = std::make_shared<StoreDirectory>();
+  auto directory = std::make_shared<StoreSourceDirectory>();
   directory->node = node;
   return directory;
 }
@@ -49,7 +47,7 @@ fs::Async<DirectoryRef> StoreSource::open_directory(Directory&, const Item& item
 }
 
 fs::Async<std::vector<Item>> StoreSource::list(Directory& directory) {
-  auto& store = static_cast<StoreDirectory&>(directory);
+  auto& store = static_cast<StoreSourceDirectory&>(directory);
   std::vector<Item> items;
   if (store.ended) co_return items;
   fs::ReaddirOptions options;
@@ -80,7 +78,7 @@ fs::Async<std::unique_ptr<SourceFile>> StoreSource::open_file(Directory&, const 
   fs::OpenFlags flags;
   flags.read = true;
   ROSS_CO_TRY(fs::Opened opened, co_await fs_.open(cred_, item.attr.node, flags));
-  std::unique_ptr<SourceFile> file = std::make_unique<StoreFile>(fs_, std::move(opened));
+  std::unique_ptr<SourceFile> file = std::make_unique<StoreSourceFile>(fs_, std::move(opened));
   co_return file;
 }
 
@@ -89,7 +87,7 @@ fs::Async<std::string> StoreSource::readlink(Directory&, const Item& item) { ret
 fs::Async<Xattrs> StoreSource::xattrs(Directory&, const Item& item, SourceFile*) { return node_xattrs(item.attr.node); }
 
 fs::Async<Xattrs> StoreSource::directory_xattrs(Directory& directory) {
-  return node_xattrs(static_cast<StoreDirectory&>(directory).node);
+  return node_xattrs(static_cast<StoreSourceDirectory&>(directory).node);
 }
 
 fs::Async<Xattrs> StoreSource::node_xattrs(fs::NodeId node) {

@@ -52,12 +52,14 @@ class SourceFile {
   virtual fs::AsyncStatus close() = 0;
 };
 
+inline constexpr std::size_t kListMax = 256;  // entries per call of list()
+
 class Source {
  public:
   virtual ~Source() = default;
   // A directory found in another one.
   virtual fs::Async<DirectoryRef> open_directory(Directory& parent, const Item& item) = 0;
-  // Some further entries; none at the end. "." and ".." are not listed.
+  // Some further entries, at most kListMax; none at the end. "." and ".." are not listed.
   virtual fs::Async<std::vector<Item>> list(Directory& directory) = 0;
   virtual fs::Async<std::unique_ptr<SourceFile>> open_file(Directory& parent, const Item& item) = 0;
   virtual fs::Async<std::string> readlink(Directory& parent, const Item& item) = 0;
@@ -97,6 +99,13 @@ class Sink {
                                   const Xattrs& xattrs) = 0;
   virtual fs::AsyncStatus link(const Made& made, Directory& parent, std::string_view name) = 0;
 };
+
+// What an end of the host answers: it is there at once.
+template <class T>
+fs::Async<T> ready(Result<T> result) {
+  return fs::Async<T>::ready(std::move(result));
+}
+inline fs::AsyncStatus ready(Status status) { return fs::AsyncStatus::ready(std::move(status)); }
 
 // An attribute that this user cannot set on a copy (another's owner, the kernel's own xattrs) is left out, as cp does.
 bool keeps_xattr(std::string_view name, bool root);
