@@ -214,9 +214,9 @@ void Load::run() {
       R"("bytes_per_second": {:.0f}, "client_cpu_us_per_op": {:.2f}, "server_cpu_us_per_op": {:.2f}, )"
       R"("client_cpu_s_per_gib": {:.3f}, "server_cpu_s_per_gib": {:.3f}, "latency_us": {}}})"
       "\n",
-      options_.backend, options_.work, options_.size_bytes, options_.inflight, seconds, calls / seconds, bytes / seconds,
-      client_cpu / calls * 1e6, server_cpu / calls * 1e6, gib > 0 ? client_cpu / gib : 0, gib > 0 ? server_cpu / gib : 0,
-      latencies.json());
+      options_.backend, options_.work, options_.size_bytes, options_.inflight, seconds, calls / seconds,
+      bytes / seconds, client_cpu / calls * 1e6, server_cpu / calls * 1e6, gib > 0 ? client_cpu / gib : 0,
+      gib > 0 ? server_cpu / gib : 0, latencies.json());
   fs_.reset();
 }
 

@@ -36,8 +36,8 @@ void must(const Status& status, std::string_view doing) {
 void touch_device(engine::Pool& pool, std::uint64_t device_bytes) {
   const auto loop = must(runtime::Loop::create(), "making a loop");
   const auto fs = must(pool.open_container("bench"), "opening the container");
-  const auto opened = must(
-      loop->block_on(fs->create({}, fs::kRootNode, "everywhere", 0600, {.write = true})), "making a file");
+  const auto opened =
+      must(loop->block_on(fs->create({}, fs::kRootNode, "everywhere", 0600, {.write = true})), "making a file");
   const std::vector<char> part(4 * kMiB, 't');
   for (std::uint64_t at = 0; at + part.size() < device_bytes; at += part.size()) {
     const auto wrote = loop->block_on(fs->write(opened.file, at, memory::Memory::for_write(part.data(), part.size())));
@@ -72,8 +72,8 @@ int run(int argc, char** argv) {
   std::fflush(stdout);
   for (std::string line; std::getline(std::cin, line);) {
     // Known to be us, as a control plane would have made sure: the same user on the same machine.
-    const auto token = must(
-        server->begin_session({.pid = 0, .uid = ::geteuid(), .gid = ::getegid(), .groups = {}}), "beginning a session");
+    const auto token = must(server->begin_session({.pid = 0, .uid = ::geteuid(), .gid = ::getegid(), .groups = {}}),
+                            "beginning a session");
     std::string text;
     for (const std::uint8_t byte : token) text += fmt::format("{:02x}", byte);
     fmt::print("{}\n", text);

@@ -31,9 +31,9 @@ struct Call : fabric::Outgoing {
   Lane* lane = nullptr;
   memory::Memory into;
   std::vector<fabric::Window> windows;  // onto into or what was the payload, from when it is sent until it is answered
-  std::uint64_t bytes = 0;  // what it counts against the bytes in flight
-  bool lock_wait = false;   // not counted as in flight: it may take as long as it likes
-  bool gone_out = false;    // the channel is done with it
+  std::uint64_t bytes = 0;              // what it counts against the bytes in flight
+  bool lock_wait = false;               // not counted as in flight: it may take as long as it likes
+  bool gone_out = false;                // the channel is done with it
   bool answered = false;
   Status status;
   Answer answer;

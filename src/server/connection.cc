@@ -62,8 +62,7 @@ bool works_on_a_container(Op op) { return op <= Op::kStatfs; }
 
 }  // namespace
 
-Connection::Connection(Server& server, std::uint64_t id, std::unique_ptr<fabric::Channel> channel,
-                       std::size_t listener)
+Connection::Connection(Server& server, std::uint64_t id, std::unique_ptr<fabric::Channel> channel, std::size_t listener)
     : server_(server), id_(id), channel_(std::move(channel)), listener_(listener) {
   greeting_.connection = this;
   greeting_.sent = [](fabric::Outgoing& self, bool) {

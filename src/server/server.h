@@ -92,9 +92,7 @@ class Server final : public client::Hosting {
   struct Door final : fabric::Acceptor {
     Server* server = nullptr;
     std::size_t listener = 0;
-    void on_channel(std::unique_ptr<fabric::Channel> channel) override {
-      server->admit(std::move(channel), listener);
-    }
+    void on_channel(std::unique_ptr<fabric::Channel> channel) override { server->admit(std::move(channel), listener); }
   };
 
   Server(engine::Pool& pool, std::vector<Listener> listeners, ServerOptions options,

@@ -106,7 +106,8 @@ TEST(Message, WindowsThatMakeNoSenseAreRefused) {
   EXPECT_FALSE(with(kFirst + offsetof(WindowHeader, key_bytes), std::uint16_t{0}));
   EXPECT_FALSE(with(kFirst + offsetof(WindowHeader, key_bytes), UINT16_MAX));
   EXPECT_FALSE(with(kFirst + offsetof(WindowHeader, reserved), std::uint16_t{1}));
-  for (const std::uint16_t count : {std::uint16_t{0}, std::uint16_t{1}, std::uint16_t{3}, std::uint16_t{kWindowsMax + 1}}) {
+  for (const std::uint16_t count :
+       {std::uint16_t{0}, std::uint16_t{1}, std::uint16_t{3}, std::uint16_t{kWindowsMax + 1}}) {
     EXPECT_FALSE(with(offsetof(RequestHeader, windows), count)) << count;
   }
   EXPECT_FALSE(with(offsetof(RequestHeader, op), static_cast<std::uint16_t>(Op::kGetattr)));

@@ -79,8 +79,7 @@ class DataTest : public ::testing::Test {
     auto started = Server::start(pool, std::move(listeners), {});
     ASSERT_TRUE(started.has_value()) << started.error().message();
     server = *std::move(started);
-    const auto token =
-        server->begin_session({.pid = ::getpid(), .uid = ::geteuid(), .gid = ::getegid(), .groups = {}});
+    const auto token = server->begin_session({.pid = ::getpid(), .uid = ::geteuid(), .gid = ::getegid(), .groups = {}});
     auto session = client::Session::connect(*transport::make_domain(), server->addresses().at(0), *token, in_20_s());
     ASSERT_TRUE(session.has_value()) << session.error().message();
     remote = *client::open_container(*std::move(session), "c");

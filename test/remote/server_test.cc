@@ -234,8 +234,7 @@ TEST_F(ServerTest, WindowsThatAreNoneHarmWhoNamedThemOnly) {
       wire::ReplyHeader header{};
       EXPECT_EQ(peer.ask({.op = wire::Op::kContainerOpen, .name = "c"}, &header), 0);
       request.container = static_cast<std::uint32_t>(header.value);
-      EXPECT_EQ(
-          peer.ask({.op = wire::Op::kOpen, .container = request.container, .node = node, .mode = 3}, &header), 0);
+      EXPECT_EQ(peer.ask({.op = wire::Op::kOpen, .container = request.container, .node = node, .mode = 3}, &header), 0);
       request.file = header.value;
     }
     // The reply's error to a transfer through the windows, or -1 when the server hung up.
@@ -267,8 +266,8 @@ TEST_F(ServerTest, WindowsThatAreNoneHarmWhoNamedThemOnly) {
   EXPECT_EQ(memory, std::vector(1000, std::byte{7}));
   EXPECT_EQ(with_window(wire::Op::kWrite, kRead, 0, 1000), 0);
   EXPECT_EQ(with_window(wire::Op::kRead, kWrite, 990, 10), 0);
-  EXPECT_EQ(with_window(wire::Op::kRead, kWrite, 990, 11), -1);             // beyond its end
-  EXPECT_EQ(with_window(wire::Op::kRead, kWrite, UINT64_MAX - 5, 5), -1);   // far beyond
+  EXPECT_EQ(with_window(wire::Op::kRead, kWrite, 990, 11), -1);            // beyond its end
+  EXPECT_EQ(with_window(wire::Op::kRead, kWrite, UINT64_MAX - 5, 5), -1);  // far beyond
   EXPECT_EQ(with_window(wire::Op::kWrite, kRead, 1, 1000), -1);
   EXPECT_EQ(with_window(wire::Op::kRead, kRead, 0, 1000), -1);  // the wrong way
   EXPECT_EQ(with_window(wire::Op::kWrite, kWrite, 0, 1000), -1);
