@@ -6,9 +6,10 @@
 #include <coroutine>
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "base/status.h"
-#include "fabric/channel.h"
+#include "fabric/endpoint.h"
 #include "memory/memory.h"
 #include "wire/message.h"
 
@@ -17,7 +18,7 @@ namespace ross::client {
 // A reply that was no error.
 struct Answer {
   std::uint64_t value = 0;
-  std::uint64_t payload_bytes = 0;  // landed in the caller's memory
+  std::uint64_t payload_bytes = 0;  // landed in the caller's memory, by a message or a window
   bool created = false;
   bool has_attr = false;
   wire::Attr attr{};
@@ -29,9 +30,10 @@ class Lane;
 struct Call : fabric::Outgoing {
   Lane* lane = nullptr;
   memory::Memory into;
-  std::uint64_t bytes = 0;  // what it counts against the bytes in flight
-  bool lock_wait = false;   // not counted as in flight: it may take as long as it likes
-  bool gone_out = false;    // the channel is done with it
+  std::vector<fabric::Window> windows;  // onto into or what was the payload, from when it is sent until it is answered
+  std::uint64_t bytes = 0;              // what it counts against the bytes in flight
+  bool lock_wait = false;               // not counted as in flight: it may take as long as it likes
+  bool gone_out = false;                // the channel is done with it
   bool answered = false;
   Status status;
   Answer answer;

@@ -10,6 +10,8 @@
 
 namespace ross::client {
 
+static_assert(wire::kWindowKeyBytesMax == fabric::kKeyBytesMax);
+
 std::vector<memory::Span> slice(const memory::Memory& memory, std::size_t offset_bytes, std::size_t size_bytes) {
   std::vector<memory::Span> spans;
   for (const memory::Span& span : memory.spans()) {
@@ -34,7 +36,8 @@ Lane& Lane::of(const std::shared_ptr<SessionState>& session, runtime::Loop& loop
   return lane;
 }
 
-Lane::Lane(std::shared_ptr<SessionState> session, runtime::Loop& loop) : session_(std::move(session)), loop_(loop) {
+Lane::Lane(std::shared_ptr<SessionState> session, runtime::Loop& loop)
+    : session_(std::move(session)), loop_(loop), inline_bytes_max_(session_->domain->traits().inline_bytes_max) {
   dial_.lane = this;
   dial_.done = [](fabric::Connecting& self, Result<std::unique_ptr<fabric::Channel>> channel) {
     static_cast<Dial&>(self).lane->connected(std::move(channel));
@@ -154,6 +157,10 @@ void Lane::pump() {
     }
     waiting_ = call.behind;
     if (waiting_ == nullptr) waiting_tail_ = &waiting_;
+    // A call has memory for what it reads or for what it writes, not both.
+    if (std::max(call.payload.size_bytes(), call.into.size_bytes()) > inline_bytes_max_ && expose(call)) {
+      call.payload = {};
+    }
     if (call.lock_wait) {
       ++lock_waits_;
     } else {
@@ -173,6 +180,35 @@ void Lane::pump() {
   }
 }
 
+// Exposes the call's memory and names the windows in its request; false, with nothing changed, where that cannot be.
+bool Lane::expose(Call& call) {
+  const bool writes = call.payload.size_bytes() > 0;
+  const memory::Memory& memory = writes ? call.payload : call.into;
+  const auto is_used = [](const memory::Span& span) { return span.size_bytes > 0; };
+  if (std::ranges::count_if(memory.spans(), is_used) > static_cast<std::ptrdiff_t>(wire::kWindowsMax)) return false;
+  for (const memory::Span& span : memory.spans()) {
+    if (!is_used(span)) continue;
+    auto window = endpoint_->expose({.memory = {span.data, span.size_bytes},
+                                     .access = writes ? fabric::Access::kRead : fabric::Access::kWrite,
+                                     .region = nullptr,
+                                     .only_for = channel_.get()});
+    if (!window.has_value()) {
+      revoke(call);
+      return false;
+    }
+    call.windows.push_back(*std::move(window));
+  }
+  for (const fabric::Window& window : call.windows) {
+    wire::add_window({.offset_bytes = 0, .size_bytes = window.size_bytes, .key = window.key}, call.head);
+  }
+  return true;
+}
+
+void Lane::revoke(Call& call) {
+  for (const fabric::Window& window : call.windows) endpoint_->revoke(window);
+  call.windows.clear();
+}
+
 Result<memory::Memory> Lane::on_head(std::span<const std::byte> head, std::size_t payload_bytes) {
   if (state_ == State::kGreeting) {
     if (Status status = welcomed(head, payload_bytes); !status.ok()) {
@@ -185,7 +221,10 @@ Result<memory::Memory> Lane::on_head(std::span<const std::byte> head, std::size_
   const auto found = calls_.find(reply.id);
   if (found == calls_.end()) return fail(EBADMSG, "a reply to nothing that was asked");
   Call& call = *found->second;
-  if (payload_bytes > call.into.size_bytes() || (reply.error != 0 && payload_bytes != 0)) {
+  const bool by_window = !call.windows.empty();
+  const bool has_none = reply.error != 0 || by_window;
+  if (payload_bytes > (has_none ? 0 : call.into.size_bytes()) ||
+      (by_window && reply.error == 0 && call.into.size_bytes() > 0 && reply.value > call.into.size_bytes())) {
     return fail(EBADMSG, "a reply with more data than was asked for");
   }
   calls_.erase(found);
@@ -194,12 +233,13 @@ Result<memory::Memory> Lane::on_head(std::span<const std::byte> head, std::size_
     call.status = Status(reply.error, reply.text, static_cast<Retry>(reply.retry));
   } else {
     call.answer.value = reply.value;
-    call.answer.payload_bytes = payload_bytes;
+    call.answer.payload_bytes = by_window && call.into.size_bytes() > 0 ? reply.value : payload_bytes;
     call.answer.created = reply.created;
     call.answer.has_attr = reply.has_attr;
     call.answer.attr = reply.attr;
     call.answer.text = reply.text;
   }
+  if (payload_bytes == 0) return memory::Memory();
   if (payload_bytes == call.into.size_bytes()) return call.into;
   landing_spans_ = slice(call.into, 0, payload_bytes);
   return memory::Memory(std::span<const memory::Span>(landing_spans_));
@@ -211,6 +251,7 @@ Status Lane::on_message() {
     return {};
   }
   Call& call = *std::exchange(landing_, nullptr);
+  revoke(call);
   if (call.lock_wait) {
     --lock_waits_;
   } else {
@@ -240,6 +281,8 @@ Status Lane::gone() const {
 void Lane::on_closed(const Status& why) {
   if (why_.ok()) why_ = why;
   state_ = State::kClosing;
+  if (landing_ != nullptr) revoke(*landing_);
+  for (const auto& [id, call] : calls_) revoke(*call);
   channel_.reset();
   fail_all();
   state_ = State::kClosed;

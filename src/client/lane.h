@@ -5,6 +5,16 @@
 // flight; the rest waits here), lands payloads in the caller's memory and resumes callers. When the connection ends, for
 // whatever reason, every call on it ends too, with ESHUTDOWN and a sentence.
 //
+// Windows: data of more than the backend's Traits::inline_bytes_max does not travel in messages. The caller's memory is
+// exposed, to this server alone, for as long as the call is under way, and the server puts what is read there and gets from
+// it what is written. It is revoked before the caller's coroutine goes on, whatever the outcome. Memory in more than
+// wire::kWindowsMax spans, and memory that cannot be exposed (windows or locked memory are short), travels in messages.
+//
+// Memory is registered for one call and not kept registered for the next: the application may unmap it in between and map
+// something else at its address, and nobody would tell us, so that a network card would go on using the old pages. The
+// libraries that drive such cards (libfabric's verbs provider, UCX) watch for that and keep their own caches below the
+// call that registers; those in software have nothing to register.
+//
 // Ownership: attached to its loop, which destroys it; shares the session's state. Threading: owner thread (the loop's).
 #pragma once
 
@@ -80,6 +90,8 @@ class Lane final : public runtime::Loop::Attachment, private fabric::Receiver {
   Status welcomed(std::span<const std::byte> head, std::size_t payload_bytes);
   void failed(Status why);
   void pump();
+  bool expose(Call& call);
+  void revoke(Call& call);
   void finish(Call& call);
   void fail_all();
   [[nodiscard]] Status gone() const;
@@ -97,6 +109,7 @@ class Lane final : public runtime::Loop::Attachment, private fabric::Receiver {
   Dial dial_;
   Greeting greeting_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // watched by the greeting's timer
+  std::size_t inline_bytes_max_ = 0;
   std::uint32_t inflight_max_ = 0;
   std::uint64_t inflight_bytes_max_ = 0;
 

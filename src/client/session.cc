@@ -1,10 +1,20 @@
 #include "client/session.h"
 
+#include <pthread.h>
 #include <unistd.h>
+
+#include <atomic>
 
 #include "fabric/local/unix_domain.h"
 
 namespace ross::client {
+namespace {
+
+// This process, known without a system call for each call.
+std::atomic<pid_t> own_pid = ::getpid();
+[[maybe_unused]] const int watched = ::pthread_atfork(nullptr, nullptr, [] { own_pid = ::getpid(); });
+
+}  // namespace
 
 Result<std::unique_ptr<Session>> Session::connect(const std::filesystem::path& path, std::int64_t deadline_ns) {
   ROSS_TRY(std::unique_ptr<fabric::Domain> domain, fabric::local::make_domain({}));
@@ -35,7 +45,7 @@ Session::~Session() {
 }
 
 Status Session::forked() const {
-  if (state_->pid == ::getpid()) return {};
+  if (state_->pid == own_pid.load(std::memory_order_relaxed)) return {};
   return Status(ESHUTDOWN, "the connection belongs to the process this one was forked from: attach again",
                 Retry::kSession);
 }

@@ -62,8 +62,8 @@ bool works_on_a_container(Op op) { return op <= Op::kStatfs; }
 
 }  // namespace
 
-Connection::Connection(Server& server, std::uint64_t id, std::unique_ptr<fabric::Channel> channel)
-    : server_(server), id_(id), channel_(std::move(channel)) {
+Connection::Connection(Server& server, std::uint64_t id, std::unique_ptr<fabric::Channel> channel, std::size_t listener)
+    : server_(server), id_(id), channel_(std::move(channel)), listener_(listener) {
   greeting_.connection = this;
   greeting_.sent = [](fabric::Outgoing& self, bool) {
     const auto& greeting = static_cast<Greeting&>(self);
@@ -103,7 +103,7 @@ Connection::Job& Connection::new_job() {
     job->connection = this;
     job->sent = [](fabric::Outgoing& self, bool) {
       auto& done = static_cast<Job&>(self);
-      done.connection->release(done);
+      if (--done.uses == 0) done.connection->release(done);
     };
   } else {
     job = spare_jobs_.back().release();
@@ -127,20 +127,25 @@ Result<memory::Memory> Connection::on_head(std::span<const std::byte> head, std:
   if (const Status status = check_bounds(job, payload_bytes); !status.ok()) return fail(status);
   if (job.buffer_bytes > 0) {
     job.buffer = server_.buffers().take(job.buffer_bytes);
-    if (job.buffer == nullptr) return fail(ENOMEM);
+    if (job.buffer.data == nullptr) return fail(ENOMEM);
   }
-  return memory::Memory(job.buffer, payload_bytes);
+  return memory::Memory(job.buffer.data, payload_bytes);
 }
 
 // Counts the job; a status for a peer to be cut off. Twice the grant, because a reply on its way there and the next
 // request on its way here cross.
 Status Connection::check_bounds(Job& job, std::size_t payload_bytes) {
   const wire::Request& request = job.request;
-  if (payload_bytes != 0 && request.op != Op::kWrite) return Status(EBADMSG, "a payload with a request that has none");
+  if (payload_bytes != 0 && (request.op != Op::kWrite || !request.windows.empty())) {
+    return Status(EBADMSG, "a payload with a request that has none");
+  }
   if (request.op == Op::kRead && request.b > wire::kPayloadBytesMax) {
     return Status(EBADMSG, "a read of more than one message holds");
   }
   job.buffer_bytes = request.op == Op::kRead ? static_cast<std::size_t>(request.b) : payload_bytes;
+  if (request.op == Op::kWrite) {
+    for (const wire::WindowPart& window : request.windows) job.buffer_bytes += window.size_bytes;
+  }
   job.counted_bytes = job.bytes.size() + job.buffer_bytes;
   job.lock_wait = request.op == Op::kLock && request.mode != 0;
   if (job.lock_wait) {
@@ -168,8 +173,62 @@ Status Connection::on_message() {
     finish(job, std::move(status));
     return {};
   }
-  runtime::spawn(run(job), [&job](Status status) { job.connection->finish(job, std::move(status)); });
+  if (job.request.op == Op::kWrite && !job.request.windows.empty()) {
+    move(job, job.buffer_bytes);
+  } else {
+    begin(job);
+  }
   return {};
+}
+
+void Connection::begin(Job& job) {
+  runtime::spawn(run(job), [&job](Status status) { job.connection->finish(job, std::move(status)); });
+}
+
+void Connection::move(Job& job, std::size_t size_bytes) {
+  const std::vector<wire::WindowPart>& windows = job.request.windows;
+  if (job.moves.size() < windows.size()) job.moves.resize(windows.size());
+  // All of them counted before the first can be done.
+  std::size_t count = 0;
+  for (std::size_t at = 0; at < size_bytes; ++count) at += windows[count].size_bytes;
+  job.uses += count;
+  std::size_t at = 0;
+  for (std::size_t i = 0; i < count; ++i) {
+    const wire::WindowPart& window = windows[i];
+    Move& move = job.moves[i];
+    const std::size_t step = std::min<std::size_t>(window.size_bytes, size_bytes - at);
+    move.job = &job;
+    move.remote.size_bytes = window.offset_bytes + window.size_bytes;
+    move.remote.key = window.key;
+    move.window = &move.remote;
+    move.offset_bytes = window.offset_bytes;
+    move.local = memory::Memory(job.buffer.data + at, step);
+    move.region = Buffers::region(job.buffer, listener_);
+    move.done = moved;
+    at += step;
+    if (job.request.op == Op::kWrite) {
+      channel_->get(move);
+    } else {
+      channel_->put(move);
+    }
+  }
+}
+
+void Connection::moved(fabric::Transfer& transfer, int error) {
+  Job& job = *static_cast<Move&>(transfer).job;
+  Connection& connection = *job.connection;
+  job.failed = job.failed || error != 0;
+  if (--job.uses > 0) return;
+  if (job.request.op != Op::kWrite) {
+    connection.release(job);
+  } else if (!job.failed) {
+    connection.begin(job);
+  } else {
+    // The channel is at its end: there is nobody to be told.
+    connection.channel_->close();
+    connection.let_go(job);
+    connection.release(job);
+  }
 }
 
 // Finds what the request works on and checks for whom it speaks.
@@ -211,10 +270,15 @@ Status Connection::check_credential(Job& job) const {
   return {};
 }
 
-void Connection::finish(Job& job, Status status) {
-  // Before the reply goes out: the peer may close the file as soon as it has it.
+// What the job has worked on.
+void Connection::let_go(Job& job) {
   if (job.file != nullptr) --std::exchange(job.file, nullptr)->users;
   job.fs_owner.reset();
+}
+
+void Connection::finish(Job& job, Status status) {
+  // Before the reply goes out: the peer may close the file as soon as it has it.
+  let_go(job);
   if (closed_) return release(job);
   if (!status.ok()) {
     job.reply.error = status.error();
@@ -227,13 +291,19 @@ void Connection::finish(Job& job, Status status) {
   job.reply.text = std::string_view(job.text).substr(0, wire::kTextBytesMax);
   job.head.clear();
   wire::encode(job.reply, job.head);
-  job.payload = memory::Memory(job.buffer, job.reply_payload_bytes);
+  job.payload = {};
+  ++job.uses;
+  if (job.request.windows.empty()) {
+    job.payload = memory::Memory(job.buffer.data, job.reply_payload_bytes);
+  } else {
+    move(job, job.reply_payload_bytes);
+  }
   channel_->send(job);
 }
 
 // The last of a job: what it holds goes back.
 void Connection::release(Job& job) {
-  if (job.buffer != nullptr) server_.buffers().give_back(job.buffer, job.buffer_bytes);
+  if (job.buffer.data != nullptr) server_.buffers().give_back(job.buffer);
   if (job.lock_wait) {
     --lock_waits_;
   } else if (job.counted) {
@@ -243,8 +313,10 @@ void Connection::release(Job& job) {
   --jobs_;
   --session_->jobs;
   job.fs = nullptr;
-  job.buffer = nullptr;
+  job.buffer = {};
   job.buffer_bytes = 0;
+  job.uses = 0;
+  job.failed = false;
   job.counted_bytes = 0;
   job.counted = false;
   job.lock_wait = false;

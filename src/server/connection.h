@@ -1,8 +1,10 @@
 // Connection: one channel of a peer: its greeting, then its requests in flight.
 //
-// A request becomes a Job when its head is decoded, runs as a coroutine when its payload has landed, and ends when its
-// reply has been sent. A peer that breaks the protocol or its bounds is cut off; one that asks for what it may not have
-// gets an error.
+// A request becomes a Job when its head is decoded, runs as a coroutine when its data is here (its payload has landed, or was
+// got from the windows it names), and ends when its reply has been sent and what it puts into windows is out. The reply is
+// sent behind the puts without waiting for them: it arrives after their data (fabric/channel.h). A peer that breaks the
+// protocol or its bounds is cut off; one that asks for what it may not have gets an error. A window that refuses a transfer
+// ends this connection and no other.
 //
 // Ownership: owns its channel; the server owns it until it calls connection_ended. Threading: owner thread (the
 // server's).
@@ -12,9 +14,10 @@
 #include <string>
 #include <vector>
 
-#include "fabric/channel.h"
+#include "fabric/endpoint.h"
 #include "fs/file_system.h"
 #include "runtime/task.h"
+#include "server/buffers.h"
 #include "server/session.h"
 #include "wire/message.h"
 
@@ -24,7 +27,8 @@ class Server;
 
 class Connection final : private fabric::Receiver {
  public:
-  Connection(Server& server, std::uint64_t id, std::unique_ptr<fabric::Channel> channel);
+  // listener: the one of the server's that the peer came by.
+  Connection(Server& server, std::uint64_t id, std::unique_ptr<fabric::Channel> channel, std::size_t listener);
   ~Connection();
   void start() { channel_->start(*this); }
   void cut_off() { channel_->close(); }
@@ -33,13 +37,22 @@ class Connection final : private fabric::Receiver {
 
  private:
   using File = Session::File;
+  struct Job;
+  // The transfer between a job's buffer and one window.
+  struct Move : fabric::Transfer {
+    Job* job = nullptr;
+    fabric::Window remote;
+  };
   struct Job : fabric::Outgoing {
     Connection* connection = nullptr;
     std::vector<std::byte> bytes;  // the request's, which request points into
     wire::Request request;
     fs::Credential cred;
-    std::byte* buffer = nullptr;  // the payload of a write or a read
+    Buffers::Buffer buffer;  // the data of a write or a read
     std::size_t buffer_bytes = 0;
+    std::vector<Move> moves;  // one for each window; of earlier requests, too
+    std::size_t uses = 0;     // of the channel: moves under way, and the reply
+    bool failed = false;      // a move
     std::uint64_t counted_bytes = 0;
     bool counted = false;  // in inflight_
     bool lock_wait = false;
@@ -67,8 +80,13 @@ class Connection final : private fabric::Receiver {
   Job& new_job();
   Status check_bounds(Job& job, std::size_t payload_bytes);
   Status prepare(Job& job);
+  void begin(Job& job);
   void finish(Job& job, Status status);
+  void let_go(Job& job);
   void release(Job& job);
+  // Begins to move the first size_bytes of the job's buffer: to the peer's windows, or from them.
+  void move(Job& job, std::size_t size_bytes);
+  static void moved(fabric::Transfer& transfer, int error);
   void end_if_idle();
   Status check_credential(Job& job) const;
 
@@ -99,6 +117,7 @@ class Connection final : private fabric::Receiver {
   Server& server_;
   const std::uint64_t id_;
   const std::unique_ptr<fabric::Channel> channel_;
+  const std::size_t listener_;
   Session* session_ = nullptr;  // from the greeting on
   Greeting greeting_;
   std::vector<std::unique_ptr<Job>> spare_jobs_;

@@ -116,7 +116,7 @@ Connection::Work Connection::getattr(Job& job) {
 }
 
 Connection::Work Connection::read(Job& job) {
-  const memory::Memory into(job.buffer, job.buffer_bytes);
+  const memory::Memory into(job.buffer.data, job.buffer_bytes);
   ROSS_JOB_TRY(const std::uint64_t got, co_await job.fs->read(job.file->id, job.request.a, into));
   job.reply.value = got;
   job.reply_payload_bytes = got;
@@ -124,7 +124,7 @@ Connection::Work Connection::read(Job& job) {
 }
 
 Connection::Work Connection::write(Job& job) {
-  const memory::Memory from(job.buffer, job.buffer_bytes);
+  const memory::Memory from(job.buffer.data, job.buffer_bytes);
   ROSS_JOB_TRY(job.reply.value, co_await job.fs->write(job.file->id, job.request.a, from));
   co_return Status();
 }

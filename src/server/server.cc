@@ -21,6 +21,12 @@ namespace {
 // servers: two may serve the same pool.
 std::atomic<std::uint64_t> owners_given{std::uint64_t{1} << 63};
 
+std::vector<fabric::Domain*> domains_of(const std::vector<Listener>& listeners) {
+  std::vector<fabric::Domain*> domains;
+  for (const Listener& listener : listeners) domains.push_back(listener.domain.get());
+  return domains;
+}
+
 wire::Token new_token() {
   wire::Token token{};
   std::size_t filled = 0;
@@ -54,7 +60,16 @@ Result<std::unique_ptr<Server>> Server::start(engine::Pool& pool, std::vector<Li
 
 Server::Server(engine::Pool& pool, std::vector<Listener> listeners, ServerOptions options,
                std::unique_ptr<runtime::Loop> loop)
-    : pool_(pool), options_(std::move(options)), loop_(std::move(loop)), listeners_(std::move(listeners)) {
+    : pool_(pool),
+      options_(std::move(options)),
+      loop_(std::move(loop)),
+      listeners_(std::move(listeners)),
+      buffers_(domains_of(listeners_)),
+      doors_(listeners_.size()) {
+  for (std::size_t i = 0; i < doors_.size(); ++i) {
+    doors_[i].server = this;
+    doors_[i].listener = i;
+  }
   turn_.server = this;
   turn_.run = [](runtime::Message& self) { static_cast<Turn&>(self).server->take_turn(); };
 }
@@ -62,11 +77,11 @@ Server::Server(engine::Pool& pool, std::vector<Listener> listeners, ServerOption
 // Before the loop's thread runs.
 Status Server::open_endpoints() {
   const runtime::Loop::Scope scope(*loop_);
-  for (const Listener& listener : listeners_) {
-    auto endpoint = listener.domain->open(
+  for (std::size_t i = 0; i < listeners_.size(); ++i) {
+    auto endpoint = listeners_[i].domain->open(
         *loop_, {.limits = {.head_bytes_max = wire::kHeadBytesMax, .payload_bytes_max = wire::kPayloadBytesMax},
-                 .listen = listener.address,
-                 .acceptor = this});
+                 .listen = listeners_[i].address,
+                 .acceptor = &doors_[i]});
     if (!endpoint.has_value()) return std::move(endpoint).error();
     addresses_.push_back((*endpoint)->address());
     endpoints_.push_back(*std::move(endpoint));
@@ -147,10 +162,10 @@ void Server::stop_when_empty() {
   loop_->stop();
 }
 
-void Server::on_channel(std::unique_ptr<fabric::Channel> channel) {
+void Server::admit(std::unique_ptr<fabric::Channel> channel, std::size_t listener) {
   if (stopping_ || greetings_ >= kGreetingsMax) return;
   const std::uint64_t id = next_connection_++;
-  auto made = std::make_unique<Connection>(*this, id, std::move(channel));
+  auto made = std::make_unique<Connection>(*this, id, std::move(channel), listener);
   Connection& connection = *made;
   connections_.emplace(id, std::move(made));
   ++greetings_;

@@ -52,7 +52,7 @@ struct Listener {
   std::string address;  // in the domain's form
 };
 
-class Server final : public client::Hosting, private fabric::Acceptor {
+class Server final : public client::Hosting {
  public:
   static constexpr std::size_t kSessionsMax = 256;
   static constexpr std::size_t kGreetingsMax = 64;
@@ -88,13 +88,19 @@ class Server final : public client::Hosting, private fabric::Acceptor {
   struct Turn : runtime::Message {
     Server* server = nullptr;
   };
+  // Who comes by one of the listeners.
+  struct Door final : fabric::Acceptor {
+    Server* server = nullptr;
+    std::size_t listener = 0;
+    void on_channel(std::unique_ptr<fabric::Channel> channel) override { server->admit(std::move(channel), listener); }
+  };
 
   Server(engine::Pool& pool, std::vector<Listener> listeners, ServerOptions options,
          std::unique_ptr<runtime::Loop> loop);
 
   Status open_endpoints();
   Result<Session*> new_session(const fabric::Peer& peer);
-  void on_channel(std::unique_ptr<fabric::Channel> channel) override;
+  void admit(std::unique_ptr<fabric::Channel> channel, std::size_t listener);
   void take_turn();
   void stop_when_empty();
   // Asks the loop's thread to stop if nobody is there (or, by force, anyway) and waits for its answer.
@@ -109,13 +115,14 @@ class Server final : public client::Hosting, private fabric::Acceptor {
   std::vector<std::string> addresses_;
 
   // owner thread (thread_)
+  Buffers buffers_;
+  std::vector<Door> doors_;  // one for each listener
   std::vector<std::unique_ptr<fabric::Endpoint>> endpoints_;
   bool stopping_ = false;
   std::uint64_t next_connection_ = 1;
   absl::flat_hash_map<std::uint64_t, std::unique_ptr<Connection>> connections_;
   std::map<wire::Token, std::unique_ptr<Session>> sessions_;
   std::size_t greetings_ = 0;  // connections that have not greeted
-  Buffers buffers_;
 
   // guarded by mutex_
   std::mutex mutex_;

@@ -15,6 +15,9 @@ inline constexpr std::size_t kHeadBytesMax = 72 * 1024;
 // One transfer, which is also the largest atomic write. Larger ones are several messages.
 inline constexpr std::uint32_t kPayloadBytesMax = 4 * 1024 * 1024;
 inline constexpr std::size_t kEntriesMax = 1024;  // of one listing
+// Windows of one request: memory in more spans than these travels in messages.
+inline constexpr std::size_t kWindowsMax = 8;
+inline constexpr std::size_t kWindowKeyBytesMax = 256;
 
 // What the serving side grants a connection, told in its welcome; a client keeps to them, and a server ends a connection
 // that goes beyond twice as much (a reply and the next request may cross). Files, containers and owners are a session's.

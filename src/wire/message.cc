@@ -1,6 +1,8 @@
 #include "wire/message.h"
 
 #include <algorithm>
+#include <cstddef>
+#include <cstring>
 
 #include "wire/bytes.h"
 
@@ -77,6 +79,7 @@ void encode(const Request& request, std::vector<std::byte>& bytes) {
                              .mode = request.mode,
                              .uid = request.uid,
                              .gid = request.gid,
+                             .windows = 0,
                              .reserved = 0};
   const std::size_t groups_bytes = request.groups.size() * sizeof(std::uint32_t);
   bytes.reserve(bytes.size() + sizeof header + groups_bytes + request.name.size() + request.name2.size() +
@@ -86,7 +89,45 @@ void encode(const Request& request, std::vector<std::byte>& bytes) {
   add(bytes, request.name.data(), request.name.size());
   add(bytes, request.name2.data(), request.name2.size());
   add(bytes, request.text.data(), request.text.size());
+  for (const WindowPart& window : request.windows) add_window(window, bytes);
 }
+
+void add_window(const WindowPart& window, std::vector<std::byte>& bytes) {
+  std::uint16_t windows = 0;
+  std::byte* const count = bytes.data() + offsetof(RequestHeader, windows);
+  std::memcpy(&windows, count, sizeof windows);
+  ROSS_CHECK(windows < kWindowsMax && window.size_bytes > 0 && window.size_bytes <= kPayloadBytesMax &&
+                 !window.key.empty() && window.key.size() <= kWindowKeyBytesMax,
+             "a window beyond the limits of the wire");
+  ++windows;
+  std::memcpy(count, &windows, sizeof windows);
+  const WindowHeader header{.offset_bytes = window.offset_bytes,
+                            .size_bytes = static_cast<std::uint32_t>(window.size_bytes),
+                            .key_bytes = static_cast<std::uint16_t>(window.key.size()),
+                            .reserved = 0};
+  add(bytes, &header, sizeof header);
+  add(bytes, window.key.data(), window.key.size());
+}
+
+namespace {
+
+bool take_windows(Taker& taker, std::size_t count, Request& request) {
+  if (request.op != Op::kRead && request.op != Op::kWrite) return false;
+  request.windows.resize(count);
+  std::uint64_t total_bytes = 0;
+  for (WindowPart& window : request.windows) {
+    const auto header = taker.take<WindowHeader>();
+    window = {header.offset_bytes, header.size_bytes, taker.take_bytes(header.key_bytes)};
+    total_bytes += window.size_bytes;
+    if (!taker.ok() || header.reserved != 0 || window.size_bytes == 0 || window.key.empty() ||
+        window.key.size() > kWindowKeyBytesMax || window.offset_bytes > UINT64_MAX - window.size_bytes) {
+      return false;
+    }
+  }
+  return total_bytes <= kPayloadBytesMax && (request.op != Op::kRead || total_bytes == request.b);
+}
+
+}  // namespace
 
 Result<Request> decode_request(std::span<const std::byte> bytes) {
   Taker taker(text_of(bytes));
@@ -94,7 +135,7 @@ Result<Request> decode_request(std::span<const std::byte> bytes) {
   if (!taker.ok()) return bad("a request shorter than its header");
   if (header.op == 0 || header.op > static_cast<std::uint16_t>(Op::kLast)) return bad("a request for nothing known");
   if (header.name_bytes > kNameBytesMax || header.name2_bytes > kNameBytesMax || header.groups > kGroupsMax ||
-      header.text_bytes > kTextBytesMax || header.reserved != 0) {
+      header.text_bytes > kTextBytesMax || header.windows > kWindowsMax || header.reserved != 0) {
     return bad("a request beyond the limits");
   }
   Request request{.id = header.id,
@@ -111,11 +152,13 @@ Result<Request> decode_request(std::span<const std::byte> bytes) {
                   .groups = {},
                   .name = {},
                   .name2 = {},
-                  .text = {}};
+                  .text = {},
+                  .windows = {}};
   const std::string_view groups = taker.take_bytes(header.groups * sizeof(std::uint32_t));
   request.name = taker.take_bytes(header.name_bytes);
   request.name2 = taker.take_bytes(header.name2_bytes);
   request.text = taker.take_bytes(header.text_bytes);
+  if (header.windows > 0 && !take_windows(taker, header.windows, request)) return bad("windows that make no sense");
   if (!taker.ok() || !taker.empty()) return bad("a request whose parts do not add up to its length");
   request.groups.resize(header.groups);
   if (!groups.empty()) std::memcpy(request.groups.data(), groups.data(), groups.size());

@@ -2,7 +2,8 @@
 //
 // Every message is a fixed little-endian header, then the variable parts in the order and with the lengths the header
 // tells, nothing between and nothing behind. The payload of a transfer is not part of it: it travels beside the message
-// so that it can land where it is wanted. Which call uses which field is in the table at Op.
+// so that it can land where it is wanted, or goes straight between the server and windows of the peer's memory that the
+// request names. Which call uses which field is in the table at Op; docs/formats/messages.md has the bytes.
 //
 //   wire::Request request{.op = wire::Op::kLookup, .node = 1, .name = "train"};
 //   std::vector<std::byte> bytes;
@@ -27,7 +28,7 @@
 namespace ross::wire {
 
 inline constexpr std::uint32_t kMagic = 0x53534f52;  // "ROSS"
-inline constexpr std::uint16_t kVersion = 2;
+inline constexpr std::uint16_t kVersion = 3;
 
 // Names a session to its server; random, so that nobody joins another's. Zeros: none.
 using Token = std::array<std::uint8_t, 16>;
@@ -95,8 +96,8 @@ enum class Op : std::uint16_t {
   kCreateUnnamed,  // node mode -> attr value (file)
   kPublish,        // file node name
   kClose,          // file
-  kRead,           // file a (offset) b (bytes) -> value, payload
-  kWrite,          // file a (offset), payload -> value
+  kRead,           // file a (offset) b (bytes) [windows: b bytes] -> value, payload (none with windows)
+  kWrite,          // file a (offset), payload or windows -> value
   kFallocate,      // file mode (kind) a (offset) b (bytes)
   kSeek,           // file mode (kind) a (offset) -> value
   kFsync,          // file mode (1: data only)
@@ -131,6 +132,13 @@ enum OpenBits : std::uint32_t {
   kOpenExclusive = 16
 };
 
+// A part of a window of the requesting side, as the fabric names it (fabric/endpoint.h).
+struct WindowPart {
+  std::uint64_t offset_bytes = 0;  // in the window
+  std::uint64_t size_bytes = 0;
+  std::string_view key;
+};
+
 struct Request {
   std::uint64_t id = 0;
   Op op = Op::kSync;
@@ -147,6 +155,7 @@ struct Request {
   std::string_view name;
   std::string_view name2;
   std::string_view text;
+  std::vector<WindowPart> windows;  // of a read or write only: in this order they are its memory
 };
 
 struct RequestHeader {
@@ -165,9 +174,19 @@ struct RequestHeader {
   std::uint32_t mode;
   std::uint32_t uid;
   std::uint32_t gid;
-  std::uint32_t reserved;
+  std::uint16_t windows;
+  std::uint16_t reserved;
 };
 static_assert(sizeof(RequestHeader) == 80);
+
+// Before the key of each window, at a request's very end.
+struct WindowHeader {
+  std::uint64_t offset_bytes;
+  std::uint32_t size_bytes;  // at least 1; all of a request's together at most kPayloadBytesMax
+  std::uint16_t key_bytes;   // 1 to kWindowKeyBytesMax
+  std::uint16_t reserved;
+};
+static_assert(sizeof(WindowHeader) == 16);
 
 struct Attr {
   std::uint64_t node;
@@ -211,6 +230,8 @@ static_assert(sizeof(ReplyHeader) == 32);
 // Appends to bytes. The caller keeps to the limits (checked: a violation is a bug).
 void encode(const Request& request, std::vector<std::byte>& bytes);
 void encode(const Reply& reply, std::vector<std::byte>& bytes);
+// Adds a window to a request that was encoded, is all of bytes, and has fewer than kWindowsMax.
+void add_window(const WindowPart& window, std::vector<std::byte>& bytes);
 Result<Request> decode_request(std::span<const std::byte> bytes);
 Result<Reply> decode_reply(std::span<const std::byte> bytes);
 

@@ -61,6 +61,68 @@ TEST(Message, TheLargestRequestFitsAHead) {
   EXPECT_LE(bytes_of(request).size(), kHeadBytesMax);
 }
 
+Request windowed(Op op) {
+  static const std::string key(kWindowKeyBytesMax, 'k');
+  return {.id = 3,
+          .op = op,
+          .file = 4,
+          .b = op == Op::kRead ? 4097U : 0U,
+          .windows = {{.offset_bytes = UINT64_MAX - 4096, .size_bytes = 4096, .key = "a"},
+                      {.offset_bytes = 0, .size_bytes = 1, .key = key}}};
+}
+
+TEST(Message, WindowsComeBack) {
+  for (const Op op : {Op::kRead, Op::kWrite}) {
+    const auto bytes = bytes_of(windowed(op));
+    const auto again = decode_request(bytes);
+    ASSERT_TRUE(again.has_value());
+    ASSERT_EQ(again->windows.size(), 2U);
+    EXPECT_EQ(again->windows[0].offset_bytes, UINT64_MAX - 4096);
+    EXPECT_EQ(again->windows[0].size_bytes, 4096U);
+    EXPECT_EQ(again->windows[0].key, "a");
+    EXPECT_EQ(again->windows[1].key.size(), kWindowKeyBytesMax);
+    EXPECT_EQ(bytes_of(*again), bytes);
+    // The other way of encoding them.
+    Request bare = windowed(op);
+    bare.windows.clear();
+    auto added = bytes_of(bare);
+    for (const WindowPart& window : again->windows) add_window(window, added);
+    EXPECT_EQ(added, bytes);
+  }
+}
+
+TEST(Message, WindowsThatMakeNoSenseAreRefused) {
+  const auto good = bytes_of(windowed(Op::kWrite));
+  const auto with = [&good](std::size_t at, auto value) {
+    auto bytes = good;
+    std::memcpy(bytes.data() + at, &value, sizeof value);
+    return decode_request(bytes).has_value();
+  };
+  constexpr std::size_t kFirst = sizeof(RequestHeader);
+  EXPECT_TRUE(with(kFirst + offsetof(WindowHeader, size_bytes), std::uint32_t{4000}));
+  EXPECT_FALSE(with(kFirst + offsetof(WindowHeader, size_bytes), std::uint32_t{0}));
+  EXPECT_FALSE(with(kFirst + offsetof(WindowHeader, size_bytes), std::uint32_t{4097})) << "wraps around";
+  EXPECT_FALSE(with(kFirst + offsetof(WindowHeader, size_bytes), kPayloadBytesMax)) << "too much in all";
+  EXPECT_FALSE(with(kFirst + offsetof(WindowHeader, key_bytes), std::uint16_t{0}));
+  EXPECT_FALSE(with(kFirst + offsetof(WindowHeader, key_bytes), UINT16_MAX));
+  EXPECT_FALSE(with(kFirst + offsetof(WindowHeader, reserved), std::uint16_t{1}));
+  for (const std::uint16_t count :
+       {std::uint16_t{0}, std::uint16_t{1}, std::uint16_t{3}, std::uint16_t{kWindowsMax + 1}}) {
+    EXPECT_FALSE(with(offsetof(RequestHeader, windows), count)) << count;
+  }
+  EXPECT_FALSE(with(offsetof(RequestHeader, op), static_cast<std::uint16_t>(Op::kGetattr)));
+  EXPECT_FALSE(with(offsetof(RequestHeader, op), static_cast<std::uint16_t>(Op::kRead))) << "b says another size";
+}
+
+TEST(Message, TheLargestRequestWithWindowsFitsAHead) {
+  Request request = sample();
+  request.op = Op::kWrite;
+  request.groups.assign(kGroupsMax, 1);
+  request.name = request.name2;
+  request.windows.assign(kWindowsMax, windowed(Op::kWrite).windows.back());
+  EXPECT_LE(bytes_of(request).size(), kHeadBytesMax);
+}
+
 TEST(Message, RepliesComeBack) {
   Reply reply{.id = 1, .error = 0, .retry = 2, .created = true, .has_attr = true, .attr = {}, .value = 5, .text = "x"};
   reply.attr.size_bytes = 99;
@@ -147,6 +209,14 @@ void judge(std::span<const std::byte> bytes) {
   if (const auto request = decode_request(bytes); request.has_value()) {
     EXPECT_LE(request->groups.size(), kGroupsMax);
     EXPECT_TRUE(inside(request->name) && inside(request->name2) && inside(request->text));
+    EXPECT_LE(request->windows.size(), kWindowsMax);
+    std::uint64_t total_bytes = 0;
+    for (const WindowPart& window : request->windows) {
+      EXPECT_TRUE(inside(window.key) && !window.key.empty() && window.key.size() <= kWindowKeyBytesMax);
+      EXPECT_LE(window.offset_bytes, UINT64_MAX - window.size_bytes);
+      total_bytes += window.size_bytes;
+    }
+    EXPECT_LE(total_bytes, kPayloadBytesMax);
   }
   if (const auto reply = decode_reply(bytes); reply.has_value()) {
     EXPECT_TRUE(inside(reply->text));
@@ -167,12 +237,13 @@ TEST(Message, SurvivesRandomBytesAndRandomDamage) {
   small.text = "text";
   small.name2 = "n2";
   const auto good = bytes_of(small);
+  const auto windows = bytes_of(windowed(Op::kRead));
   std::string listing;
   append(DirEntry{.name = "abc", .has_attr = true}, listing);
   append(DirEntry{.name = "defg"}, listing);
   for (int round = 0; round < 60'000; ++round) {
     std::vector<std::byte> bytes;
-    switch (random.below(3)) {
+    switch (random.below(4)) {
       case 0:
         bytes.resize(random.below(200));
         for (auto& byte : bytes)
@@ -180,6 +251,9 @@ TEST(Message, SurvivesRandomBytesAndRandomDamage) {
         break;
       case 1:
         bytes = good;
+        break;
+      case 2:
+        bytes = windows;
         break;
       default:
         bytes.assign(reinterpret_cast<const std::byte*>(listing.data()),

@@ -84,6 +84,12 @@ class RawPeer final : private fabric::Receiver {
     if (header != nullptr) std::memcpy(header, head->data(), sizeof *header);
     return reply->error;
   }
+  // Memory of the peer's own, for the server to reach.
+  fabric::Window expose(std::span<std::byte> memory, fabric::Access access) {
+    const runtime::Loop::Scope scope(*loop_);
+    return *endpoint_->expose({memory, access, nullptr, channel_.get()});
+  }
+  void revoke(const fabric::Window& window) { endpoint_->revoke(window); }
   int ask(const wire::Request& request, wire::ReplyHeader* header = nullptr) {
     send(encoded(request));
     return reply_error(header);

@@ -221,6 +221,85 @@ TEST_F(ServerTest, NonsenseIsAnErrorOrTheEndOfThatConnectionOnly) {
   EXPECT_TRUE(run(witness->getattr(fs::kRootNode)).has_value());
 }
 
+TEST_F(ServerTest, WindowsThatAreNoneHarmWhoNamedThemOnly) {
+  auto witness = attach();
+  const auto made = run(witness->create(kRoot, fs::kRootNode, "f", 0600, {.read = true, .write = true}));
+  std::vector<std::byte> data(10'000, std::byte{7});
+  ASSERT_TRUE(run(witness->write(made->file, 0, memory::Memory(data))).has_value());
+
+  struct Opened {
+    RawPeer peer;
+    wire::Request request;
+    explicit Opened(const std::filesystem::path& path, std::uint64_t node) : peer(path) {
+      wire::ReplyHeader header{};
+      EXPECT_EQ(peer.ask({.op = wire::Op::kContainerOpen, .name = "c"}, &header), 0);
+      request.container = static_cast<std::uint32_t>(header.value);
+      EXPECT_EQ(peer.ask({.op = wire::Op::kOpen, .container = request.container, .node = node, .mode = 3}, &header), 0);
+      request.file = header.value;
+    }
+    // The reply's error to a transfer through the windows, or -1 when the server hung up.
+    int ask(wire::Op op, std::vector<wire::WindowPart> windows) {
+      request.op = op;
+      request.b = 0;
+      for (const wire::WindowPart& window : windows) request.b += window.size_bytes;
+      request.windows = std::move(windows);
+      return peer.ask(request);
+    }
+  };
+  using enum fabric::Access;
+  const std::uint64_t node = made->attr.node.value;
+  std::vector<std::byte> memory(1000);
+  const std::string junk(20, 'k');
+  const std::string longest(wire::kWindowKeyBytesMax, 'k');
+  for (const std::string& key : {junk, std::string("k"), longest}) {
+    EXPECT_EQ(Opened(path(), node).ask(wire::Op::kRead, {{0, 100, key}}), -1);
+    EXPECT_EQ(Opened(path(), node).ask(wire::Op::kWrite, {{0, 100, key}}), -1);
+  }
+  const auto with_window = [&](wire::Op op, fabric::Access access, std::uint64_t offset, std::uint64_t size) {
+    Opened opened(path(), node);
+    const fabric::Window window = opened.peer.expose(memory, access);
+    const int error = opened.ask(op, {{offset, size, window.key}});
+    opened.peer.revoke(window);
+    return error;
+  };
+  EXPECT_EQ(with_window(wire::Op::kRead, kWrite, 0, 1000), 0);
+  EXPECT_EQ(memory, std::vector(1000, std::byte{7}));
+  EXPECT_EQ(with_window(wire::Op::kWrite, kRead, 0, 1000), 0);
+  EXPECT_EQ(with_window(wire::Op::kRead, kWrite, 990, 10), 0);
+  EXPECT_EQ(with_window(wire::Op::kRead, kWrite, 990, 11), -1);            // beyond its end
+  EXPECT_EQ(with_window(wire::Op::kRead, kWrite, UINT64_MAX - 5, 5), -1);  // far beyond
+  EXPECT_EQ(with_window(wire::Op::kWrite, kRead, 1, 1000), -1);
+  EXPECT_EQ(with_window(wire::Op::kRead, kRead, 0, 1000), -1);  // the wrong way
+  EXPECT_EQ(with_window(wire::Op::kWrite, kWrite, 0, 1000), -1);
+  {
+    // Windows of another peer, which are for its channel.
+    Opened owner(path(), node);
+    const fabric::Window window = owner.peer.expose(memory, kWrite);
+    EXPECT_EQ(Opened(path(), node).ask(wire::Op::kRead, {{0, 100, window.key}}), -1);
+    EXPECT_EQ(owner.ask(wire::Op::kRead, {{0, 100, window.key}}), 0);
+    // And one that was revoked.
+    owner.peer.revoke(window);
+    EXPECT_EQ(owner.ask(wire::Op::kRead, {{0, 100, window.key}}), -1);
+  }
+  {
+    Opened opened(path(), node);
+    auto head = RawPeer::encoded({.op = wire::Op::kGetattr, .container = opened.request.container, .node = 1});
+    wire::add_window({0, 10, junk}, head);
+    opened.peer.send(head);
+    EXPECT_EQ(opened.peer.reply_error(), -1);  // with a call that has none
+  }
+  {
+    Opened opened(path(), node);
+    auto head = RawPeer::encoded({.op = wire::Op::kWrite, .container = opened.request.container});
+    wire::add_window({0, 10, junk}, head);
+    opened.peer.send(head, 10);
+    EXPECT_EQ(opened.peer.reply_error(), -1);  // a payload as well
+  }
+  EXPECT_TRUE(comes_true([&] { return server->peers().size() == 1; }));
+  std::vector<std::byte> back(10'000);
+  EXPECT_EQ(run(witness->read(made->file, 0, memory::Memory(back))).value(), 10'000U);
+}
+
 TEST_F(ServerTest, APeerThatTakesMoreThanItsGrantIsCutOff) {
   auto witness = attach();
   const auto opened = run(witness->create(kRoot, fs::kRootNode, "f", 0600, {.read = true, .write = true}));

@@ -1,0 +1,244 @@
+// remote_load: work on a container that remote_serve serves, as one session from one thread.
+//
+//   remote_load --backend tcp --address 127.0.0.1:40000 --token TOKEN --server-pid 4711 --work read --size 1048576 --inflight 16
+//
+// read and write go through a file of --file-mib from its begin to its end and again, random-read reads at random places of it;
+// names creates, closes, looks up and unlinks files of its own. So many calls (for names: files) as --inflight says are under
+// way at any time, each a coroutine. Prints a line of JSON; names counts create with its close, lookup and unlink as one call each.
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/random.h"
+#include "base/units.h"
+#include "client/remote_file_system.h"
+#include "limits/report.h"
+#include "runtime/loop.h"
+#include "transports.h"
+
+namespace ross::bench {
+namespace {
+
+struct Options {
+  std::string backend = "tcp";
+  std::string address;
+  std::string token;
+  std::string container = "bench";
+  pid_t server_pid = 0;
+  std::string work = "read";
+  std::size_t size_bytes = 1 << 20;
+  std::size_t inflight = 16;
+  std::uint64_t file_mib = 1024;
+  double seconds = 3;
+  double warm_seconds = 0.3;
+  std::int64_t inline_max = -1;
+  std::int64_t spin_us = 20;
+};
+
+// Processor time of another process since this was made, or 0 where there is none.
+class OtherWatch {
+ public:
+  explicit OtherWatch(pid_t pid) {
+    known_ = pid != 0 && ::clock_getcpuclockid(pid, &clock_) == 0;
+    if (known_) began_ = clock_seconds(clock_);
+  }
+  [[nodiscard]] double cpu_seconds() const { return known_ ? clock_seconds(clock_) - began_ : 0; }
+
+ private:
+  clockid_t clock_{};
+  bool known_ = false;
+  double began_ = 0;
+};
+
+class Load {
+ public:
+  explicit Load(const Options& options);
+  void run();
+
+ private:
+  struct Free {
+    void operator()(std::byte* memory) const { std::free(memory); }
+  };
+  template <class T>
+  T must(std::string_view doing, fs::Async<T> task) {
+    Result<T> result = loop_->block_on(std::move(task));
+    if (!result) give_up(doing, result.error().message());
+    return *std::move(result);
+  }
+  void make_file();
+  runtime::Task<Status> transfers(std::size_t worker);
+  runtime::Task<Status> names(std::size_t worker);
+  std::uint64_t next_offset();
+  // A call that began then has ended.
+  void ended(std::int64_t began_ns) {
+    now_ = now_ns();
+    if (latencies_ != nullptr) latencies_->add(now_ - began_ns);
+  }
+  // Drives all workers for so long.
+  void drive(double seconds, Latencies* latencies);
+
+  const Options options_;
+  const fs::Credential cred_{.uid = ::geteuid(), .gid = ::getegid(), .groups = {}};
+  std::unique_ptr<runtime::Loop> loop_;
+  std::unique_ptr<fs::FileSystem> fs_;
+  std::vector<std::unique_ptr<std::byte, Free>> buffers_;
+  fs::FileId file_;
+  Random random_{1};
+  std::uint64_t next_ = 0;
+  std::uint64_t names_made_ = 0;
+  std::int64_t now_ = 0;
+  std::int64_t until_ = 0;
+  Latencies* latencies_ = nullptr;
+};
+
+Load::Load(const Options& options) : options_(options) {
+  loop_ = std::move(*runtime::Loop::create({.spin_ns = options.spin_us * 1000}));
+  auto domain = make_domain(options.backend);
+  if (!domain) give_up(options.backend, domain.error().message());
+  if (options.inline_max >= 0) {
+    domain = std::make_unique<CrossingAt>(*std::move(domain), static_cast<std::size_t>(options.inline_max));
+  }
+  wire::Token token{};
+  if (options.token.size() != 2 * token.size()) give_up("--token", "32 digits of remote_serve");
+  for (std::size_t i = 0; i < token.size(); ++i) {
+    token[i] = static_cast<std::uint8_t>(std::strtoul(options.token.substr(2 * i, 2).c_str(), nullptr, 16));
+  }
+  // Where the kernel tells the server who comes, a session is for that process and needs no token.
+  if ((*domain)->traits().same_machine_only) token = {};
+  auto session = client::Session::connect(*std::move(domain), options.address, token,
+                                          system_clock().monotonic_ns() + 10'000'000'000);
+  if (!session) give_up("connecting", session.error().message());
+  auto opened = client::open_container(*std::move(session), options.container);
+  if (!opened) give_up("opening the container", opened.error().message());
+  fs_ = *std::move(opened);
+  for (std::size_t i = 0; i < options.inflight; ++i) {
+    const std::size_t room = (options.size_bytes + 4095) / 4096 * 4096;
+    buffers_.emplace_back(static_cast<std::byte*>(std::aligned_alloc(4096, room)));
+    std::memset(buffers_.back().get(), 'r', room);
+  }
+}
+
+void Load::make_file() {
+  const std::string name = fmt::format("file-{}", options_.file_mib);
+  const fs::OpenFlags flags{.read = true, .write = true};
+  const auto opened = must("create", fs_->create(cred_, fs::kRootNode, name, 0644, flags));
+  file_ = opened.file;
+  const std::uint64_t size_bytes = options_.file_mib * kMiB;
+  if (opened.attr.size_bytes == size_bytes) return;
+  std::vector<char> part(4 * kMiB, 'f');
+  for (std::uint64_t at = 0; at < size_bytes; at += part.size()) {
+    const std::size_t step = std::min<std::uint64_t>(part.size(), size_bytes - at);
+    must("fill", fs_->write(file_, at, memory::Memory(part.data(), step)));
+  }
+}
+
+std::uint64_t Load::next_offset() {
+  const std::uint64_t places = options_.file_mib * kMiB / options_.size_bytes;
+  const std::uint64_t place = options_.work == "random-read" ? random_.below(places) : next_++ % places;
+  return place * options_.size_bytes;
+}
+
+runtime::Task<Status> Load::transfers(std::size_t worker) {
+  const memory::Memory memory(buffers_[worker].get(), options_.size_bytes);
+  const bool writes = options_.work == "write";
+  do {
+    const std::int64_t began = now_ns();
+    const std::uint64_t offset = next_offset();
+    const Result<std::uint64_t> moved =
+        writes ? co_await fs_->write(file_, offset, memory) : co_await fs_->read(file_, offset, memory);
+    if (!moved) co_return moved.error();
+    if (*moved != options_.size_bytes) co_return Status(EIO, "fewer bytes than asked for");
+    ended(began);
+  } while (now_ < until_);
+  co_return Status();
+}
+
+runtime::Task<Status> Load::names(std::size_t worker) {
+  const std::string directory = fmt::format("d{}-{}", worker, now_);
+  const auto made = co_await fs_->mkdir(cred_, fs::kRootNode, directory, 0755);
+  if (!made) co_return made.error();
+  do {
+    const std::string name = fmt::format("n{}", names_made_++);
+    std::int64_t began = now_ns();
+    const auto opened = co_await fs_->create(cred_, made->node, name, 0644, {.write = true, .exclusive = true});
+    if (!opened) co_return opened.error();
+    if (Status closed = co_await fs_->close(opened->file); !closed.ok()) co_return closed;
+    ended(began);
+    began = now_;
+    const auto found = co_await fs_->lookup(cred_, made->node, name);
+    if (!found) co_return found.error();
+    ended(began);
+    began = now_;
+    if (Status gone = co_await fs_->unlink(cred_, made->node, name); !gone.ok()) co_return gone;
+    ended(began);
+  } while (now_ < until_);
+  co_return co_await fs_->rmdir(cred_, fs::kRootNode, directory);
+}
+
+void Load::drive(double seconds, Latencies* latencies) {
+  latencies_ = latencies;
+  now_ = now_ns();
+  until_ = now_ + static_cast<std::int64_t>(seconds * 1e9);
+  std::size_t running = options_.inflight;
+  for (std::size_t worker = 0; worker < options_.inflight; ++worker) {
+    loop_->start(options_.work == "names" ? names(worker) : transfers(worker), [&running](const Status& status) {
+      if (!status.ok()) give_up("the work", status.message());
+      --running;
+    });
+  }
+  while (running > 0) loop_->wait();
+}
+
+void Load::run() {
+  if (options_.work != "names") make_file();
+  drive(options_.warm_seconds, nullptr);
+  Latencies latencies;
+  const Watch watch;
+  const OtherWatch server(options_.server_pid);
+  drive(options_.seconds, &latencies);
+  const double seconds = watch.seconds();
+  const double client_cpu = watch.cpu_seconds();
+  const double server_cpu = server.cpu_seconds();
+  const auto calls = static_cast<double>(latencies.count());
+  const double bytes = options_.work == "names" ? 0 : calls * static_cast<double>(options_.size_bytes);
+  const double gib = bytes / static_cast<double>(kGiB);
+  fmt::print(
+      R"({{"backend": "{}", "work": "{}", "size_bytes": {}, "inflight": {}, "seconds": {:.3f}, "ops_per_second": {:.0f}, )"
+      R"("bytes_per_second": {:.0f}, "client_cpu_us_per_op": {:.2f}, "server_cpu_us_per_op": {:.2f}, )"
+      R"("client_cpu_s_per_gib": {:.3f}, "server_cpu_s_per_gib": {:.3f}, "latency_us": {}}})"
+      "\n",
+      options_.backend, options_.work, options_.size_bytes, options_.inflight, seconds, calls / seconds,
+      bytes / seconds, client_cpu / calls * 1e6, server_cpu / calls * 1e6, gib > 0 ? client_cpu / gib : 0,
+      gib > 0 ? server_cpu / gib : 0, latencies.json());
+  fs_.reset();
+}
+
+}  // namespace
+}  // namespace ross::bench
+
+int main(int argc, char** argv) {
+  ross::bench::Options options;
+  CLI::App app("Works on a container that is served", "remote_load");
+  app.add_option("--backend", options.backend, "As remote_serve's");
+  app.add_option("--address", options.address, "remote_serve's")->required();
+  app.add_option("--token", options.token, "remote_serve's")->required();
+  app.add_option("--container", options.container);
+  app.add_option("--server-pid", options.server_pid, "Whose processor time is told, too");
+  app.add_option("--work", options.work)->check(CLI::IsMember({"read", "write", "random-read", "names"}));
+  app.add_option("--size", options.size_bytes, "Of a call")->check(CLI::Range(1UL, 64UL << 20));
+  app.add_option("--inflight", options.inflight)->check(CLI::Range(1UL, 4096UL));
+  app.add_option("--file-mib", options.file_mib)->check(CLI::Range(1UL, 1UL << 20));
+  app.add_option("--seconds", options.seconds)->check(CLI::Range(0.05, 600.0));
+  app.add_option("--inline-max", options.inline_max, "Data of more bytes goes by windows; default: the backend's own");
+  app.add_option("--spin-us", options.spin_us, "How long the loop looks before it sleeps");
+  CLI11_PARSE(app, argc, argv);
+  ross::bench::Load(options).run();
+  return 0;
+}

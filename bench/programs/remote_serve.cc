@@ -1,0 +1,93 @@
+// remote_serve: a pool on a RAM device, served over one backend of the fabric until standard input ends.
+//
+//   remote_serve --backend tcp --device-mib 4096
+//
+// Prints a line of JSON: its process, the address, the container's name. For each line it then reads it begins a session and
+// prints the token, in hexadecimal: remote_load takes both. Threading: the server has its own thread.
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <cstring>
+#include <filesystem>
+#include <iostream>
+#include <string>
+#include <vector>
+
+#include "base/units.h"
+#include "engine/pool.h"
+#include "runtime/loop.h"
+#include "server/server.h"
+#include "transports.h"
+
+namespace ross::bench {
+namespace {
+
+template <class T>
+T must(Result<T> result, std::string_view doing) {
+  if (!result.has_value()) give_up(doing, result.error().message());
+  return *std::move(result);
+}
+void must(const Status& status, std::string_view doing) {
+  if (!status.ok()) give_up(doing, status.message());
+}
+
+// Uses all of the device once, so that what is measured is not how the kernel finds pages for it.
+void touch_device(engine::Pool& pool, std::uint64_t device_bytes) {
+  const auto loop = must(runtime::Loop::create(), "making a loop");
+  const auto fs = must(pool.open_container("bench"), "opening the container");
+  const auto opened =
+      must(loop->block_on(fs->create({}, fs::kRootNode, "everywhere", 0600, {.write = true})), "making a file");
+  const std::vector<char> part(4 * kMiB, 't');
+  for (std::uint64_t at = 0; at + part.size() < device_bytes; at += part.size()) {
+    const auto wrote = loop->block_on(fs->write(opened.file, at, memory::Memory::for_write(part.data(), part.size())));
+    if (!wrote.has_value()) break;  // it is full
+  }
+  must(loop->block_on(fs->close(opened.file)), "closing a file");
+  must(loop->block_on(fs->unlink({}, fs::kRootNode, "everywhere")), "removing a file");
+  must(pool.sync(), "syncing");
+}
+
+int run(int argc, char** argv) {
+  CLI::App app("Serves a pool on a RAM device", "remote_serve");
+  std::string backend = "tcp";
+  std::uint64_t device_mib = 4096;
+  app.add_option("--backend", backend, "tcp, unix, shm, ofi+tcp, ofi+shm, ucx+tcp or ucx+shm");
+  app.add_option("--device-mib", device_mib, "Size of the RAM device")->check(CLI::Range(64UL, 1UL << 20));
+  CLI11_PARSE(app, argc, argv);
+
+  std::string directory = (std::filesystem::temp_directory_path() / "ross-serve-XXXXXX").string();
+  if (::mkdtemp(directory.data()) == nullptr) give_up("making a directory", std::strerror(errno));
+  engine::PoolSpec spec;
+  spec.devices.push_back({.kind = engine::DeviceKind::kRam, .path = {}, .size_bytes = device_mib * kMiB});
+  const std::filesystem::path place = std::filesystem::path(directory) / "pool";
+  must(engine::Pool::create(place, spec), "making the pool");
+  auto pool = must(engine::Pool::open(place, {}), "opening the pool");
+  must(pool->create_container("bench", {}), "making the container");
+  touch_device(*pool, device_mib * kMiB);
+  std::vector<server::Listener> listeners(1);
+  listeners[0] = {.domain = must(make_domain(backend), backend), .address = listen_address(backend, directory)};
+  auto server = must(server::Server::start(*pool, std::move(listeners), {}), "serving");
+  fmt::print("{{\"pid\": {}, \"address\": \"{}\", \"container\": \"bench\"}}\n", ::getpid(), server->addresses().at(0));
+  std::fflush(stdout);
+  for (std::string line; std::getline(std::cin, line);) {
+    // Known to be us, as a control plane would have made sure: the same user on the same machine.
+    const auto token = must(server->begin_session({.pid = 0, .uid = ::geteuid(), .gid = ::getegid(), .groups = {}}),
+                            "beginning a session");
+    std::string text;
+    for (const std::uint8_t byte : token) text += fmt::format("{:02x}", byte);
+    fmt::print("{}\n", text);
+    std::fflush(stdout);
+  }
+  server.reset();
+  must(pool->close(), "closing the pool");
+  pool.reset();
+  must(engine::Pool::destroy(place), "removing the pool");
+  std::filesystem::remove_all(directory);
+  return 0;
+}
+
+}  // namespace
+}  // namespace ross::bench
+
+int main(int argc, char** argv) { return ross::bench::run(argc, argv); }
