@@ -19,7 +19,9 @@
 #include "base/random.h"
 #include "base/units.h"
 #include "client/remote_file_system.h"
+#include "fabric/backends/crossing_at.h"
 #include "limits/report.h"
+#include "measure.h"
 #include "runtime/loop.h"
 #include "transports.h"
 
@@ -103,7 +105,7 @@ Load::Load(const Options& options) : options_(options) {
   auto domain = make_domain(options.backend);
   if (!domain) give_up(options.backend, domain.error().message());
   if (options.inline_max >= 0) {
-    domain = std::make_unique<CrossingAt>(*std::move(domain), static_cast<std::size_t>(options.inline_max));
+    domain = std::make_unique<fabric::CrossingAt>(*std::move(domain), static_cast<std::size_t>(options.inline_max));
   }
   wire::Token token{};
   if (options.token.size() != 2 * token.size()) give_up("--token", "32 digits of remote_serve");

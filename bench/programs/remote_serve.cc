@@ -16,6 +16,7 @@
 
 #include "base/units.h"
 #include "engine/pool.h"
+#include "measure.h"
 #include "runtime/loop.h"
 #include "server/server.h"
 #include "transports.h"

@@ -27,20 +27,20 @@ Result<std::string> wanted_fabric(const Url& url) {
   return wanted;
 }
 
-// Why a way that both ends have by name cannot be this one's, before anything is tried; success where it can.
-Status usable(const fabric::Backend& backend, const client::Way& way, const client::Grant& grant) {
+// Why a fabric that both ends have by name cannot be this connection's, before anything is tried; success where it can.
+Status usable(const fabric::Backend& backend, const client::FabricAddress& offer, const client::Grant& grant) {
   if (!backend.missing.empty()) return Status(ENOTSUP, backend.missing);
   if (backend.same_machine_only && !grant.same_machine) return Status(ENOTSUP, "the server is on another machine");
-  if (backend.by_path && ::access(way.address.c_str(), R_OK | W_OK) != 0) {
-    return Status(errno, fmt::format("{}: {}", way.address, Status(errno).message()));
+  if (backend.by_path && ::access(offer.address.c_str(), R_OK | W_OK) != 0) {
+    return Status(errno, fmt::format("{}: {}", offer.address, Status(errno).message()));
   }
   return {};
 }
 
-Result<std::unique_ptr<client::Session>> connect_by(const client::Way& way, const client::Grant& grant,
+Result<std::unique_ptr<client::Session>> connect_by(const client::FabricAddress& offer, const client::Grant& grant,
                                                     std::int64_t deadline_ns) {
-  ROSS_TRY(std::unique_ptr<fabric::Domain> domain, fabric::make_domain(way.backend, {}));
-  return client::Session::connect(std::move(domain), way.address, grant.token, deadline_ns);
+  ROSS_TRY(std::unique_ptr<fabric::Domain> domain, fabric::make_domain(offer.backend, {}));
+  return client::Session::connect(std::move(domain), offer.address, grant.token, deadline_ns);
 }
 
 }  // namespace
@@ -53,18 +53,18 @@ Result<std::unique_ptr<engine::Pool>> connect(const Url& url) {
   std::vector<std::string> reasons;
   for (const fabric::Backend& backend : fabric::backends()) {
     if (wanted.empty() ? !backend.automatic : backend.name != wanted) continue;
-    for (const client::Way& way : grant.ways) {
-      if (way.backend != backend.name) continue;
-      Status why = usable(backend, way, grant);
+    for (const client::FabricAddress& offer : grant.fabrics) {
+      if (offer.backend != backend.name) continue;
+      Status why = usable(backend, offer, grant);
       if (why.ok()) {
-        auto session = connect_by(way, grant, deadline_ns);
+        auto session = connect_by(offer, grant, deadline_ns);
         if (session.has_value()) {
-          log().info("{}: pool {} by {} at {}", url.server, url.pool, way.backend, way.address);
+          log().info("{}: pool {} by {} at {}", url.server, url.pool, offer.backend, offer.address);
           return make_remote_pool(*std::move(session));
         }
         why = std::move(session).error();
       }
-      reasons.push_back(fmt::format("{}: {}", way.backend, why.message()));
+      reasons.push_back(fmt::format("{}: {}", offer.backend, why.message()));
     }
   }
   if (!reasons.empty()) {
@@ -72,7 +72,7 @@ Result<std::unique_ptr<engine::Pool>> connect(const Url& url) {
                 fmt::format("{} cannot be reached by any fabric: {}", url.server, fmt::join(reasons, "; ")));
   }
   std::vector<std::string_view> offered;
-  for (const client::Way& way : grant.ways) offered.push_back(way.backend);
+  for (const client::FabricAddress& offer : grant.fabrics) offered.push_back(offer.backend);
   return fail(ENOTSUP,
               fmt::format("{} does not offer {}: it has {}", url.server,
                           wanted.empty() ? std::string_view("a fabric of this build") : std::string_view(wanted),

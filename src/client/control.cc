@@ -8,11 +8,10 @@
 #include <charconv>
 #include <chrono>
 #include <cstdlib>
-#include <fstream>
-#include <sstream>
 
 #include "base/clock.h"
 #include "base/machine.h"
+#include "base/read_file.h"
 #include "client/grpc_log.h"
 
 namespace ross::client {
@@ -23,21 +22,17 @@ std::string from_environment(const char* name) {
   return value == nullptr ? std::string() : value;
 }
 
-Result<std::string> read_file(const std::string& path) {
+Result<std::string> read_if_named(const std::string& path) {
   if (path.empty()) return std::string();
-  std::ifstream file(path);
-  std::stringstream text;
-  text << file.rdbuf();
-  if (!file) return fail(ENOENT, fmt::format("{} cannot be read, which is to be used for TLS", path));
-  return text.str();
+  return read_file(path);
 }
 
 Result<std::shared_ptr<grpc::ChannelCredentials>> credentials(const ClientTls& tls) {
   if (tls.authority.empty() && tls.certificate.empty()) return grpc::InsecureChannelCredentials();
   grpc::SslCredentialsOptions options;
-  ROSS_TRY(options.pem_root_certs, read_file(tls.authority));
-  ROSS_TRY(options.pem_cert_chain, read_file(tls.certificate));
-  ROSS_TRY(options.pem_private_key, read_file(tls.key));
+  ROSS_TRY(options.pem_root_certs, read_if_named(tls.authority));
+  ROSS_TRY(options.pem_cert_chain, read_if_named(tls.certificate));
+  ROSS_TRY(options.pem_private_key, read_if_named(tls.key));
   return grpc::SslCredentials(options);
 }
 
@@ -103,7 +98,7 @@ Result<Grant> begin_session(const std::string& address, std::string_view pool, c
   grant.same_machine = !machine.empty() && machine == reply.machine();
   grant.server = reply.server();
   for (const v1::Fabric& fabric : reply.fabrics()) {
-    grant.ways.push_back(
+    grant.fabrics.push_back(
         {.backend = fabric.backend(), .address = fabric.address(), .same_machine_only = fabric.same_machine_only()});
   }
   return grant;

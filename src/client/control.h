@@ -1,7 +1,7 @@
 // Control: what a client asks of a server's control plane before it has the data plane.
 //
 //   ROSS_TRY(client::Grant grant, client::begin_session("127.0.0.1:7470", "pool0", {}, deadline_ns));
-//   // grant.token joins a session at grant.ways[i].address
+//   // grant.token joins a session at grant.fabrics[i].address
 //
 // Each call makes a gRPC channel and ends it: a process that forks later takes none along, and one that never leaves its
 // machine never starts gRPC. Threading: any thread; blocks.
@@ -26,7 +26,8 @@ struct ClientTls {
 // ROSS_TLS_AUTHORITY, ROSS_TLS_CERTIFICATE and ROSS_TLS_KEY.
 ClientTls tls_from_environment();
 
-struct Way {
+// A way to the data plane.
+struct FabricAddress {
   std::string backend;
   std::string address;
   bool same_machine_only = false;
@@ -34,7 +35,7 @@ struct Way {
 
 struct Grant {
   wire::Token token{};
-  std::vector<Way> ways;  // as the server prefers them
+  std::vector<FabricAddress> fabrics;  // as the server prefers them
   bool same_machine = false;
   std::string server;  // name and version
 };

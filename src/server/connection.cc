@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "server/credentials.h"
 #include "server/server.h"
 
 namespace ross::server {
@@ -255,19 +256,10 @@ Status Connection::prepare(Job& job) {
 
 Status Connection::check_credential(Job& job) const {
   const wire::Request& request = job.request;
-  const fabric::Peer& peer = session_->peer();
   job.cred.uid = request.uid;
   job.cred.gid = request.gid;
   job.cred.groups.assign(request.groups.begin(), request.groups.end());
-  if (peer.uid == 0) return {};
-  const auto belongs = [&peer](gid_t gid) {
-    return gid == peer.gid || std::find(peer.groups.begin(), peer.groups.end(), gid) != peer.groups.end();
-  };
-  if (request.uid != peer.uid || !belongs(request.gid) ||
-      !std::all_of(job.cred.groups.begin(), job.cred.groups.end(), belongs)) {
-    return Status(EPERM, "only root may act for other users and groups");
-  }
-  return {};
+  return may_act_for(session_->peer(), request.uid, request.gid, request.groups);
 }
 
 // What the job has worked on.

@@ -1,9 +1,8 @@
 // Requests for the pool and its containers. They may block, so the worker does them.
-#include <unistd.h>
-
 #include <algorithm>
 
 #include "server/connection.h"
+#include "server/credentials.h"
 #include "server/server.h"
 
 namespace ross::server {
@@ -52,9 +51,8 @@ Connection::Work Connection::close_container(Job& job) {
 
 Connection::Work Connection::pool_request(Job& job) {
   const wire::Request& request = job.request;
-  const uid_t uid = session_->peer().uid;
-  if (request.op != Op::kPoolSync && uid != 0 && uid != ::geteuid()) {
-    co_return Status(EPERM, "only root and the owner of the pool change its containers");
+  if (request.op != Op::kPoolSync) {
+    if (Status may = may_change_pool(session_->peer()); !may.ok()) co_return may;
   }
   engine::Pool& pool = server_.pool();
   const auto work = [&pool, &request] {

@@ -65,10 +65,10 @@ Server::Server(engine::Pool& pool, std::vector<Listener> listeners, ServerOption
       loop_(std::move(loop)),
       listeners_(std::move(listeners)),
       buffers_(domains_of(listeners_)),
-      doors_(listeners_.size()) {
-  for (std::size_t i = 0; i < doors_.size(); ++i) {
-    doors_[i].server = this;
-    doors_[i].listener = i;
+      acceptors_(listeners_.size()) {
+  for (std::size_t i = 0; i < acceptors_.size(); ++i) {
+    acceptors_[i].server = this;
+    acceptors_[i].listener = i;
   }
   turn_.server = this;
   turn_.run = [](runtime::Message& self) { static_cast<Turn&>(self).server->take_turn(); };
@@ -81,7 +81,7 @@ Status Server::open_endpoints() {
     auto endpoint = listeners_[i].domain->open(
         *loop_, {.limits = {.head_bytes_max = wire::kHeadBytesMax, .payload_bytes_max = wire::kPayloadBytesMax},
                  .listen = listeners_[i].address,
-                 .acceptor = &doors_[i]});
+                 .acceptor = &acceptors_[i]});
     if (!endpoint.has_value()) return std::move(endpoint).error();
     addresses_.push_back((*endpoint)->address());
     endpoints_.push_back(*std::move(endpoint));
@@ -204,6 +204,14 @@ Result<Session*> Server::session_for(const wire::Hello& hello, const fabric::Pee
 Result<Session*> Server::new_session(const fabric::Peer& peer) {
   if (stopping_) return fail(ESHUTDOWN, "the server is stopping");
   if (sessions_.size() >= kSessionsMax) return fail(EUSERS, "too many processes use the pool");
+  if (peer.uid != 0 && peer.uid != ::geteuid()) {
+    const auto theirs = std::ranges::count_if(sessions_, [&peer](const auto& named) {
+      return named.second != nullptr && named.second->peer().uid == peer.uid;
+    });
+    if (theirs >= static_cast<std::ptrdiff_t>(kSessionsOfAUserMax)) {
+      return fail(EUSERS, "this user has too many processes on the pool");
+    }
+  }
   const wire::Token token = new_token();
   auto& made = sessions_[token];
   made = std::make_unique<Session>(*this, token, peer);

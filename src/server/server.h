@@ -55,6 +55,7 @@ struct Listener {
 class Server final : public client::Hosting {
  public:
   static constexpr std::size_t kSessionsMax = 256;
+  static constexpr std::size_t kSessionsOfAUserMax = 64;  // but root's and this process's own: nobody shuts others out
   static constexpr std::size_t kGreetingsMax = 64;
   static constexpr std::int64_t kGreetingNs = 10'000'000'000;  // a peer that says nothing for so long is sent away
 
@@ -89,7 +90,7 @@ class Server final : public client::Hosting {
     Server* server = nullptr;
   };
   // Who comes by one of the listeners.
-  struct Door final : fabric::Acceptor {
+  struct ListenerAcceptor final : fabric::Acceptor {
     Server* server = nullptr;
     std::size_t listener = 0;
     void on_channel(std::unique_ptr<fabric::Channel> channel) override { server->admit(std::move(channel), listener); }
@@ -116,7 +117,7 @@ class Server final : public client::Hosting {
 
   // owner thread (thread_)
   Buffers buffers_;
-  std::vector<Door> doors_;  // one for each listener
+  std::vector<ListenerAcceptor> acceptors_;  // one for each listener
   std::vector<std::unique_ptr<fabric::Endpoint>> endpoints_;
   bool stopping_ = false;
   std::uint64_t next_connection_ = 1;

@@ -33,7 +33,7 @@ class ControlTest : public testing::Test {
     listeners[0] = {.domain = *fabric::tcp::make_domain({}), .address = "127.0.0.1:0"};
     server = *Server::start(pool, std::move(listeners), {.patience = std::chrono::milliseconds(0)});
     exports = std::make_unique<Exports>(std::vector<Export>{{.name = "p", .pool = &pool, .server = server.get()}},
-                                        std::vector<Way>{{.backend = "tcp"}});
+                                        std::vector<FabricOffer>{{.backend = "tcp"}});
     auto started = ControlServer::start(
         *exports, {.listen = "127.0.0.1:0", .server = "test 1", .missing = {{"ofi+verbs", "no card"}}});
     ASSERT_TRUE(started.has_value()) << started.error().message();
@@ -88,10 +88,10 @@ TEST_F(ControlTest, ASessionLeadsToTheDataPlane) {
   ASSERT_TRUE(grant.has_value()) << grant.error().message();
   EXPECT_TRUE(grant->same_machine);
   EXPECT_EQ(grant->server, "test 1");
-  ASSERT_EQ(grant->ways.size(), 1U);
-  EXPECT_EQ(grant->ways[0].backend, "tcp");
+  ASSERT_EQ(grant->fabrics.size(), 1U);
+  EXPECT_EQ(grant->fabrics[0].backend, "tcp");
   auto session =
-      client::Session::connect(*fabric::tcp::make_domain({}), grant->ways[0].address, grant->token, in_20_s());
+      client::Session::connect(*fabric::tcp::make_domain({}), grant->fabrics[0].address, grant->token, in_20_s());
   ASSERT_TRUE(session.has_value()) << session.error().message();
   auto files = client::open_container(*std::move(session), "c");
   EXPECT_TRUE(files.has_value());

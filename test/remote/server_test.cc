@@ -75,6 +75,15 @@ class ServerTest : public ::testing::Test {
   std::unique_ptr<runtime::Loop> loop = *runtime::Loop::create();
 };
 
+TEST_F(ServerTest, NoUserShutsOthersOut) {
+  const fabric::Peer user{.pid = 1, .uid = 12345, .gid = 12345, .groups = {}};
+  for (std::size_t i = 0; i < Server::kSessionsOfAUserMax; ++i)
+    ASSERT_TRUE(server->begin_session(user).has_value()) << i;
+  EXPECT_EQ(server->begin_session(user).error().error(), EUSERS);
+  EXPECT_TRUE(server->begin_session({.pid = 1, .uid = 12346, .gid = 1, .groups = {}}).has_value());
+  EXPECT_TRUE(server->begin_session({.pid = 1, .uid = 0, .gid = 0, .groups = {}}).has_value());
+}
+
 TEST_F(ServerTest, SeveralThreadsOfOneClientAndLargeTransfers) {
   auto remote = attach();
   const auto opened = run(remote->create(kRoot, fs::kRootNode, "f", 0600, {.read = true, .write = true}));

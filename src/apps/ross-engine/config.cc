@@ -4,12 +4,11 @@
 #include <toml++/toml.h>
 
 #include <filesystem>
-#include <fstream>
 #include <functional>
 #include <map>
 #include <set>
-#include <sstream>
 
+#include "base/read_file.h"
 #include "fabric/backends/backends.h"
 
 namespace ross::engine_daemon {
@@ -119,11 +118,8 @@ Result<Config> parse_config(std::string_view content, std::string_view path) {
 }
 
 Result<Config> read_config(const std::string& path) {
-  std::ifstream file(path);
-  std::stringstream content;
-  content << file.rdbuf();
-  if (!file) return fail(errno != 0 ? errno : EIO, fmt::format("{} cannot be read: {}", path, Status(errno).message()));
-  return parse_config(content.str(), path);
+  ROSS_TRY(const std::string content, read_file(path));
+  return parse_config(content, path);
 }
 
 Status complete(Config& config) {

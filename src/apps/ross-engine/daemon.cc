@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <filesystem>
 
 #include "attach/attach.h"
@@ -34,14 +35,14 @@ Status Daemon::choose_fabrics(const Config& config) {
     // Made once to see whether the machine has what it needs.
     auto domain = fabric::make_domain(backend.name, config.data_listen);
     if (domain.has_value()) {
-      ways_.push_back({.backend = backend.name, .same_machine_only = backend.same_machine_only});
+      fabrics_.push_back({.backend = backend.name, .same_machine_only = backend.same_machine_only});
       continue;
     }
     if (asked) return domain.error().with_context(fmt::format("fabric {}", backend.name));
     log().info("fabric {} is not offered: {}", backend.name, domain.error().message());
     missing_.emplace_back(backend.name, domain.error().message());
   }
-  if (ways_.empty()) return Status(ENODEV, "no fabric can be offered: see the log at level info");
+  if (fabrics_.empty()) return Status(ENODEV, "no fabric can be offered: see the log at level info");
   return {};
 }
 
@@ -53,10 +54,10 @@ Status Daemon::serve(const Config& config, const PoolConfig& pool) {
   auto opened = attach::attach_pool("local:" + pool.path, options);
   if (!opened.has_value()) return opened.error().with_context(pool.path);
   std::vector<server::Listener> listeners;
-  for (const server::control::Way& way : ways_) {
-    const auto backend = fabric::find_backend(way.backend);
-    auto domain = fabric::make_domain(way.backend, config.data_listen);
-    if (!domain.has_value()) return domain.error().with_context(fmt::format("fabric {}", way.backend));
+  for (const server::control::FabricOffer& offer : fabrics_) {
+    const auto backend = fabric::find_backend(offer.backend);
+    auto domain = fabric::make_domain(offer.backend, config.data_listen);
+    if (!domain.has_value()) return domain.error().with_context(fmt::format("fabric {}", offer.backend));
     listeners.push_back({.domain = *std::move(domain), .address = listen_address(**backend, config, pool)});
   }
   server::ServerOptions server_options;
@@ -64,8 +65,8 @@ Status Daemon::serve(const Config& config, const PoolConfig& pool) {
   server_options.patience = std::chrono::milliseconds(0);
   auto server = server::Server::start(**opened, std::move(listeners), std::move(server_options));
   if (!server.has_value()) return server.error().with_context(fmt::format("serving pool {}", pool.name));
-  for (std::size_t i = 0; i < ways_.size(); ++i) {
-    log().info("pool {} by {} at {}", pool.name, ways_[i].backend, (*server)->addresses()[i]);
+  for (std::size_t i = 0; i < fabrics_.size(); ++i) {
+    log().info("pool {} by {} at {}", pool.name, fabrics_[i].backend, (*server)->addresses()[i]);
   }
   served_.push_back({.name = pool.name, .pool = *std::move(opened), .server = *std::move(server)});
   return {};
@@ -79,7 +80,7 @@ Result<std::unique_ptr<Daemon>> Daemon::start(const Config& config) {
   for (const Served& served : daemon->served_) {
     exported.push_back({.name = served.name, .pool = served.pool.get(), .server = served.server.get()});
   }
-  daemon->exports_ = std::make_unique<server::control::Exports>(std::move(exported), daemon->ways_);
+  daemon->exports_ = std::make_unique<server::control::Exports>(std::move(exported), daemon->fabrics_);
   ROSS_TRY(daemon->control_,
            server::control::ControlServer::start(*daemon->exports_, {.listen = config.control_listen,
                                                                      .tls = config.tls,
@@ -92,7 +93,7 @@ Daemon::~Daemon() { static_cast<void>(stop()); }
 
 std::string Daemon::fabrics() const {
   std::string names;
-  for (const server::control::Way& way : ways_) names += (names.empty() ? "" : ", ") + way.backend;
+  for (const server::control::FabricOffer& offer : fabrics_) names += (names.empty() ? "" : ", ") + offer.backend;
   return names;
 }
 

@@ -44,7 +44,7 @@ class Daemon {
   Status choose_fabrics(const Config& config);
   Status serve(const Config& config, const PoolConfig& pool);
 
-  std::vector<server::control::Way> ways_;
+  std::vector<server::control::FabricOffer> fabrics_;
   std::vector<std::pair<std::string, std::string>> missing_;  // fabrics not offered, and why
   std::vector<Served> served_;
   std::unique_ptr<server::control::Exports> exports_;

@@ -80,7 +80,8 @@ int run(int argc, char** argv) {
   app.set_version_flag("--version", "ross-engine " ROSS_VERSION);
   app.add_option("POOL_DIRECTORY", line.pools,
                  "Pools to serve, instead of the configuration's; each by its last component");
-  app.add_option("-c,--config", line.config_path, "The configuration file; docs/configuration.md has every key");
+  app.add_option("-c,--config", line.config_path,
+                 "The configuration file; ross-engine.toml has every key and its default");
   app.add_option("--listen", line.listen, "Where the control plane listens (default 127.0.0.1:7470)");
   app.add_option("--fabric", line.fabrics, "A fabric to offer (shm, tcp, ofi+tcp, ...); may be given several times")
       ->allow_extra_args(false);

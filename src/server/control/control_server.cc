@@ -7,9 +7,7 @@
 #include <grpcpp/health_check_service_interface.h>
 #include <grpcpp/resource_quota.h>
 
-#include <fstream>
-#include <sstream>
-
+#include "base/read_file.h"
 #include "client/grpc_log.h"
 #include "server/control/namespace_service.h"
 #include "server/control/pool_service.h"
@@ -18,20 +16,12 @@
 namespace ross::server::control {
 namespace {
 
-Result<std::string> read_file(const std::string& path, std::string_view what) {
-  std::ifstream file(path);
-  std::stringstream text;
-  text << file.rdbuf();
-  if (path.empty() || !file) return fail(ENOENT, fmt::format("the {} '{}' cannot be read", what, path));
-  return text.str();
-}
-
 Result<std::shared_ptr<grpc::ServerCredentials>> credentials(const ControlOptions& options) {
   if (!options.tls.on()) return grpc::InsecureServerCredentials();
   grpc::SslServerCredentialsOptions ssl(GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY);
-  ROSS_TRY(std::string key, read_file(options.tls.key, "key"));
-  ROSS_TRY(std::string certificate, read_file(options.tls.certificate, "certificate"));
-  ROSS_TRY(ssl.pem_root_certs, read_file(options.tls.client_authority, "authority of clients"));
+  ROSS_TRY(std::string key, read_file(options.tls.key));
+  ROSS_TRY(std::string certificate, read_file(options.tls.certificate));
+  ROSS_TRY(ssl.pem_root_certs, read_file(options.tls.client_authority));
   ssl.pem_key_cert_pairs.push_back({std::move(key), std::move(certificate)});
   return grpc::SslServerCredentials(ssl);
 }

@@ -23,18 +23,18 @@ struct Export {
 };
 
 // A way to the data plane; address i of every export's server is of backend i.
-struct Way {
+struct FabricOffer {
   std::string backend;
   bool same_machine_only = false;
 };
 
 class Exports {
  public:
-  Exports(std::vector<Export> exported, std::vector<Way> ways)
-      : exported_(std::move(exported)), ways_(std::move(ways)) {}
+  Exports(std::vector<Export> exported, std::vector<FabricOffer> fabrics)
+      : exported_(std::move(exported)), fabrics_(std::move(fabrics)) {}
 
   [[nodiscard]] const std::vector<Export>& all() const { return exported_; }
-  [[nodiscard]] const std::vector<Way>& ways() const { return ways_; }
+  [[nodiscard]] const std::vector<FabricOffer>& fabrics() const { return fabrics_; }
   // ENOENT with the names there are.
   Result<const Export*> find(std::string_view pool) const;
   // An open container of a pool, shared by the calls that are at work on it.
@@ -42,7 +42,7 @@ class Exports {
 
  private:
   const std::vector<Export> exported_;
-  const std::vector<Way> ways_;
+  const std::vector<FabricOffer> fabrics_;
   std::mutex mutex_;
   absl::flat_hash_map<std::string, std::weak_ptr<fs::FileSystem>> open_;  // guarded by mutex_
 };

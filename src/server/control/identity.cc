@@ -8,8 +8,9 @@
 
 #include <algorithm>
 #include <charconv>
-#include <fstream>
-#include <sstream>
+
+#include "base/read_file.h"
+#include "server/credentials.h"
 
 namespace ross::server::control {
 namespace {
@@ -45,11 +46,8 @@ fabric::Peer local_user(uid_t uid) {
 
 Result<uid_t> owner_in(const char* path, const std::string& address) {
   if (address.empty()) return fail(ENOENT);
-  std::ifstream file(path);
-  std::stringstream text;
-  text << file.rdbuf();
-  if (!file) return fail(ENOENT);
-  return socket_owner(text.view(), address);
+  ROSS_TRY(const std::string table, read_file(path));
+  return socket_owner(table, address);
 }
 
 // An IPv6 address in the table's form: its 32-bit parts as this machine reads them.
@@ -123,11 +121,7 @@ Result<fabric::Peer> identify(const grpc::ServerContext& context) {
 Result<fs::Credential> credential_for(const fabric::Peer& caller, uid_t uid, gid_t gid,
                                       std::vector<std::uint32_t> groups) {
   if (groups.size() > kGroupsMax) return fail(EINVAL, "more than 1024 groups");
-  const auto belongs = [&caller](gid_t asked) {
-    return asked == caller.gid || std::find(caller.groups.begin(), caller.groups.end(), asked) != caller.groups.end();
-  };
-  const bool own = uid == caller.uid && belongs(gid) && std::all_of(groups.begin(), groups.end(), belongs);
-  if (caller.uid != 0 && !own) return fail(EPERM, "only root may act for other users and groups");
+  if (Status status = may_act_for(caller, uid, gid, groups); !status.ok()) return fail(std::move(status));
   return fs::Credential{.uid = uid, .gid = gid, .groups = std::move(groups)};
 }
 

@@ -1,11 +1,10 @@
 #include "server/control/pool_service.h"
 
-#include <unistd.h>
-
 #include <functional>
 
 #include "server/control/identity.h"
 #include "server/control/reply.h"
+#include "server/credentials.h"
 
 namespace ross::server::control {
 namespace {
@@ -17,8 +16,8 @@ grpc::Status serve(grpc::ServerContext& context, const Exports& exports, std::st
                    const std::function<Status(const Export& exported)>& work) {
   const auto caller = identify(context);
   if (!caller.has_value()) return to_grpc(context, caller.error());
-  if (need == Need::kChange && caller->uid != 0 && caller->uid != ::geteuid()) {
-    return to_grpc(context, Status(EPERM, "only root and the owner of the pool change its containers"));
+  if (need == Need::kChange) {
+    if (const Status may = may_change_pool(*caller); !may.ok()) return to_grpc(context, may);
   }
   const auto exported = exports.find(pool);
   if (!exported.has_value()) return to_grpc(context, exported.error());

@@ -34,8 +34,8 @@ Status SessionService::connect(const grpc::ServerContext& context, const v1::Con
   const std::vector<std::string>& addresses = (*exported)->server->addresses();
   for (std::size_t i = 0; i < addresses.size(); ++i) {
     v1::Fabric& fabric = *reply.add_fabrics();
-    fabric.set_backend(exports_.ways()[i].backend);
-    fabric.set_same_machine_only(exports_.ways()[i].same_machine_only);
+    fabric.set_backend(exports_.fabrics()[i].backend);
+    fabric.set_same_machine_only(exports_.fabrics()[i].same_machine_only);
     fabric.set_address(addresses[i]);
   }
   log().info("session begun for {} pid {} uid {} on pool {}", context.peer(), request.pid(), cred->uid, request.pool());
@@ -56,10 +56,10 @@ grpc::Status SessionService::Describe(grpc::ServerContext* context, const v1::De
   reply->set_machine(machine_id());
   reply->set_wire_version(wire::kVersion);
   for (const Export& exported : exports_.all()) reply->add_pools(exported.name);
-  for (const Way& way : exports_.ways()) {
+  for (const FabricOffer& offer : exports_.fabrics()) {
     v1::Fabric& fabric = *reply->add_fabrics();
-    fabric.set_backend(way.backend);
-    fabric.set_same_machine_only(way.same_machine_only);
+    fabric.set_backend(offer.backend);
+    fabric.set_same_machine_only(offer.same_machine_only);
   }
   for (const auto& [backend, reason] : missing_) {
     v1::Missing& missing = *reply->add_missing();
