@@ -25,7 +25,13 @@ add_custom_target(thread_tests)
 # Label fast: part of them, and of the set that takes under a minute. Label threads: part of the thread sanitizer's run,
 # which every fast program is unless it says ONE_THREAD: our code runs in one thread there, so there is nothing to find.
 # A slow program with threads joins that run by naming the label itself.
+# The tests' own code is compiled with ROSS_TEST_OPTIONS: it takes longer to optimise than it saves when it runs once.
+set(ROSS_TEST_OPTIONS "" CACHE STRING "Options for the compiler when it compiles tests")
+function(ross_test_code name)
+  target_compile_options(${name} PRIVATE ${ROSS_TEST_OPTIONS})
+endfunction()
 function(ross_sanitized_test name)
+  ross_test_code(${name})
   cmake_parse_arguments(ARG "ONE_THREAD" "TIMEOUT" "LABELS" ${ARGN})
   if("fast" IN_LIST ARG_LABELS)
     add_dependencies(fast_tests ${name})
