@@ -46,6 +46,10 @@ void SimEnv::restore_power() { files_->files().restore_power(); }
 void SimEnv::cut_power_at(std::uint64_t nth, std::function<void()> on_cut) {
   files_->files().cut_power_at(nth, std::move(on_cut));
 }
+void SimEnv::kill() { files_->files().kill(); }
+void SimEnv::kill_at(std::uint64_t nth, std::function<void()> on_kill) {
+  files_->files().kill_at(nth, std::move(on_kill));
+}
 bool SimEnv::powered() const { return files_->files().powered(); }
 void SimEnv::fail(EnvOperation operation, std::uint64_t nth, int error, bool sticky) {
   files_->files().fail(operation, nth, error, sticky);
