@@ -59,6 +59,7 @@ void SimEnv::set_space_bytes(std::optional<std::uint64_t> space_bytes) { files_-
 std::uint64_t SimEnv::operations(EnvOperation operation) const { return files_->files().operations(operation); }
 std::vector<EnvFile> SimEnv::files() const { return files_->files().files(); }
 void SimEnv::add_file(const std::string& path, std::string bytes) { files_->files().add_file(path, std::move(bytes)); }
+void SimEnv::write_back(const std::string& path) { files_->files().write_back(path); }
 bool SimEnv::flip_bit(const std::string& path, std::uint64_t offset_bytes, unsigned bit) {
   return files_->files().flip_bit(path, offset_bytes, bit);
 }

@@ -81,6 +81,8 @@ class SimEnv {
   [[nodiscard]] std::vector<EnvFile> files() const;
   // A file that was always there: durable, as are the directories above it.
   void add_file(const std::string& path, std::string bytes);
+  // What the kernel does by itself at times: the file, if it is there, survives a cut as it is now.
+  void write_back(const std::string& path);
   // Flips one stored bit; false when there is no such file or byte.
   bool flip_bit(const std::string& path, std::uint64_t offset_bytes, unsigned bit);
 

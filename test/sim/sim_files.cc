@@ -179,6 +179,20 @@ void SimFiles::add_file(const std::string& path, std::string bytes) {
   durable_[name] = std::move(file);
 }
 
+void SimFiles::write_back(const std::string& path) {
+  const std::lock_guard lock(mutex_);
+  const std::string name = clean(path);
+  const auto found = names_.find(name);
+  if (!powered_ || found == names_.end()) return;
+  found->second->synced_bytes = found->second->bytes.size();
+  durable_[name] = found->second;
+  // What happened to the name before is overtaken.
+  for (Change& change : unsynced_) {
+    if (change.removed == name) change.removed.clear();
+    if (change.added == name) change.added.clear();
+  }
+}
+
 bool SimFiles::flip_bit(const std::string& path, std::uint64_t offset_bytes, unsigned bit) {
   const std::lock_guard lock(mutex_);
   const auto found = names_.find(clean(path));

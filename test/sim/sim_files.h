@@ -75,6 +75,7 @@ class SimFiles {
   std::uint64_t operations(EnvOperation operation) const;
   std::vector<EnvFile> files() const;
   void add_file(const std::string& path, std::string bytes);
+  void write_back(const std::string& path);
   bool flip_bit(const std::string& path, std::uint64_t offset_bytes, unsigned bit);
 
  private:

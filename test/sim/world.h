@@ -97,6 +97,7 @@ class World {
   void flip_write(std::uint64_t nth) { flip_countdown_ = nth; }
   [[nodiscard]] bool powered() const { return powered_.load(); }
 
+  [[nodiscard]] const std::filesystem::path& directory() const { return image_.directory(); }
   SimClock& clock() { return clock_; }
   runtime::Loop& loop() { return *loop_; }
   SimEnv& env() { return env_; }
