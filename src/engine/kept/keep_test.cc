@@ -3,9 +3,11 @@
 // or, for a power cut after which the whole log happens to be there, under another; then fsck and the content judge.
 #include <gmock/gmock.h>
 
-#include <algorithm>
+#include <condition_variable>
+#include <mutex>
 #include <thread>
 
+#include "disk/uring/uring_disk.h"
 #include "engine/clients.h"
 #include "engine/format/client_records.h"
 #include "engine/fsck.h"
@@ -302,6 +304,123 @@ TEST_F(KeepTest, OnlyAPoolThatServesIsOfTheNewVersion) {
   std::ofstream(pool_ / "kept1") << "left behind";
   EXPECT_TRUE(Pool::destroy(pool_).ok());
   EXPECT_FALSE(stdfs::exists(pool_));
+}
+
+// A device whose flush waits until it is let go, so that a commit can be looked at in its middle.
+class Gate {
+ public:
+  class Gated final : public disk::Disk {
+   public:
+    Gated(Gate& gate, std::unique_ptr<disk::Disk> disk) : gate_(gate), disk_(std::move(disk)) {}
+    [[nodiscard]] std::uint64_t size_bytes() const override { return disk_->size_bytes(); }
+    [[nodiscard]] std::size_t alignment_bytes() const override { return disk_->alignment_bytes(); }
+    void submit(runtime::Loop& loop, disk::Request& request) override { disk_->submit(loop, request); }
+    Status flush() override {
+      gate_.pass();
+      return disk_->flush();
+    }
+    void discard(std::uint64_t at, std::uint64_t size) override { disk_->discard(at, size); }
+
+   private:
+    Gate& gate_;
+    const std::unique_ptr<disk::Disk> disk_;
+  };
+  void close() { set(false); }
+  void open() { set(true); }
+  [[nodiscard]] bool is_open() {
+    const std::lock_guard lock(mutex_);
+    return open_;
+  }
+  // Until a flush stands before it.
+  void wait_for_flush() {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [this] { return waiting_ > 0; });
+  }
+
+ private:
+  void set(bool open) {
+    const std::lock_guard lock(mutex_);
+    open_ = open;
+    changed_.notify_all();
+  }
+  void pass() {
+    std::unique_lock lock(mutex_);
+    ++waiting_;
+    changed_.notify_all();
+    changed_.wait(lock, [this] { return open_; });
+    --waiting_;
+  }
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool open_ = true;
+  int waiting_ = 0;
+};
+
+class KeepDuringCommitTest : public KeepTest {
+ protected:
+  PoolOptions gated() {
+    PoolOptions options = serving();
+    options.open_disk = [this](std::size_t) -> Result<std::unique_ptr<disk::Disk>> {
+      ROSS_TRY(auto disk, disk::open_uring((pool_ / "data0").string(), {}));
+      return std::make_unique<Gate::Gated>(gate_, std::move(disk));
+    };
+    return options;
+  }
+  // Begins a commit and comes back while it stands before the flush.
+  std::thread begin_commit(TestFiles& files) {
+    gate_.close();
+    std::thread commit([&files] { EXPECT_TRUE(files.pool().sync().ok()); });
+    gate_.wait_for_flush();
+    return commit;
+  }
+  Gate gate_;
+};
+
+TEST_F(KeepDuringCommitTest, TheLogOfTheCommittingTransactionIsWholeAndTheNextOneStandsOnIt) {
+  TestFiles files(pool_, "c", gated());
+  ASSERT_TRUE(files.put(fs::kRootNode, "large", pattern(1, 100'000)).ok());  // so that there is something to flush
+  ASSERT_TRUE(keep(files).ok());
+  files.mkdir(fs::kRootNode, "not kept when the commit began");
+  std::thread commit = begin_commit(files);
+  ASSERT_TRUE(keep(files).ok());
+  const stdfs::path first = kill();
+  files.mkdir(fs::kRootNode, "of the next transaction");
+  ASSERT_TRUE(keep(files).ok());
+  const stdfs::path second = kill();
+  gate_.open();
+  commit.join();
+  const stdfs::path third = kill();
+  for (const auto& killed : {first, second, third}) {
+    EXPECT_EQ(findings(killed, kThisBoot), "");
+    TestFiles again(killed, "c", serving());
+    EXPECT_EQ(content(again, "large"), pattern(1, 100'000));
+    EXPECT_TRUE(again.find("not kept when the commit began"));
+    EXPECT_EQ(again.find("of the next transaction").has_value(), killed != first);
+  }
+  TestFiles cut(kill(), "c", serving(kNextBoot));
+  EXPECT_TRUE(cut.find("not kept when the commit began"));
+  EXPECT_FALSE(cut.find("of the next transaction"));
+}
+
+TEST_F(KeepDuringCommitTest, WithoutALogOfItsOwnAKeepWaitsForTheCommit) {
+  TestFiles files(pool_, "c", gated());
+  ASSERT_TRUE(files.put(fs::kRootNode, "large", pattern(1, 100'000)).ok());
+  std::thread commit = begin_commit(files);
+  bool open_when_kept = false;
+  std::thread keeper([&] {
+    const auto loop = *runtime::Loop::create();
+    EXPECT_TRUE(loop->block_on(files.pool().clients()->keep()).ok());
+    open_when_kept = gate_.is_open();
+  });
+  files.mkdir(fs::kRootNode, "meanwhile");
+  gate_.open();
+  commit.join();
+  keeper.join();
+  EXPECT_TRUE(open_when_kept) << "what the commit took was kept before it was durable";
+  ASSERT_TRUE(keep(files).ok());
+  TestFiles again(kill(), "c", serving());
+  EXPECT_TRUE(again.find("meanwhile"));
+  EXPECT_EQ(content(again, "large"), pattern(1, 100'000));
 }
 
 // Keeps from many threads while commits run as fast as they can: nothing that keep() answered for is missing.
