@@ -38,6 +38,8 @@ struct Core::Sealed {
 };
 
 void Core::seal(Sealed& sealed) {
+  if (numbers_transactions_) sealed.batch.Put(format::transaction_key(), format::encode_transaction(open_transaction_));
+  if (kept_log_ != nullptr) forget_unkept();
   store->seal(sealed.batch);
   nodes.seal(sealed.batch);
   for (const Space::ChunkId& id : space.take_changed()) {
@@ -134,16 +136,20 @@ Status Core::drain_full_chunks(Lock& lock) {
 Status Core::run_commit(Lock& lock) {
   ROSS_CHECK(!committing_, "two commits at once");
   committing_ = true;
+  while (keeping_) keep_done_.wait(lock);  // for as long as a write to memory takes
   commit_requested_ = false;
   first_change_ns_ = 0;
+  const bool keeps = kept_log_ != nullptr && begin_last_keep();
   Sealed sealed;
   seal(sealed);
   const std::uint64_t number = open_transaction_++;
+  if (keeps) append_last(lock, number);
   lock.unlock();
 
   Status status = write_chunks(sealed.writes);
   if (status.ok()) status = flush_devices();
   if (status.ok()) status = store->write(sealed.batch);
+  if (status.ok() && kept_log_ != nullptr) kept_log_->forget(number);
 
   lock.lock();
   committing_ = false;
@@ -153,10 +159,13 @@ Status Core::run_commit(Lock& lock) {
     nodes.settle();
     space.commit_drops();
     durable_through_ = number;
+    kept_records_[number % 2] = 0;
+    kept_bytes_[number % 2] = 0;
   } else {
     fail_pool(status);
   }
   commit_waiters_.notify_all();
+  keep_waiters_.notify_all();
   commit_done_.notify_all();
   background_wake_.notify_one();
   return status;

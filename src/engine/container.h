@@ -97,20 +97,28 @@ class Container final : public fs::FileSystem {
   // A new inode, with mode, owner and group as POSIX has them for a child of directory. EDQUOT.
   Result<Inode*> make_node(const fs::Credential& cred, const Inode& directory, std::uint32_t mode);
   Result<Inode*> make_child(const fs::Credential& cred, fs::NodeId parent, std::string_view name, std::uint32_t mode);
+  fs::Attr made(const fs::ChangeId& change_id, const Inode& node, bool created = false);
   // One name less; the node goes with its last one, when nobody has it open. A long file's blocks go afterwards: the node is
   // returned for reclaim().
   Result<Inode*> drop_link(Inode& node);
   // Deletes a node without names and opens, or returns it for reclaim() when that is too long for one go.
   Result<Inode*> delete_node(Inode& node);
   // Whether nothing keeps a node without names any more: whoever let go of it last calls reclaim().
-  [[nodiscard]] static bool unwanted(const Inode& node) {
-    return node.record.links == 0 && node.opens == 0 && node.pins == 0 && !node.gone;
+  [[nodiscard]] bool unwanted(const Inode& node) const {
+    return node.record.links == 0 && node.opens == 0 && node.pins == 0 && !node.gone && !core_.holding_orphans;
   }
   void set_orphan(const Inode& node, bool orphan);
   void touch(Inode& node, bool modified);  // ctime, and mtime when modified
+  // The name of the change that begins, for Core::remember(). Without the mutex, as the first thing of a changing call.
+  [[nodiscard]] fs::ChangeId take_change_id() const {
+    return core_.options.serves_clients ? fs::take_change_id() : fs::ChangeId{};
+  }
   [[nodiscard]] static fs::Attr attr_of(const Inode& inode);
 
   fs::AsyncStatus reclaim_closed(fs::NodeId node);  // takes the mutex itself
+  // open(), as a call of its own or as the end of create(), whose name for the change it then gets.
+  fs::Async<fs::Opened> open_for(const fs::Credential& cred, fs::NodeId node, fs::OpenFlags flags,
+                                 const fs::ChangeId* created_as);
   fs::FileId open_node(const fs::Credential& cred, Inode& node, fs::OpenFlags flags);
   Result<OpenFile*> find_file(fs::FileId file);
 

@@ -51,6 +51,7 @@ void Core::fail_pool(Status why) {
                                      "): see to the device and open the pool again");
   commit_waiters_.notify_all();
   reclaim_waiters.notify_all();
+  keep_waiters_.notify_all();
   commit_done_.notify_all();
 }
 
@@ -60,6 +61,13 @@ bool Core::has_changes() const {
   const auto container_dirty = [](const auto& entry) { return entry.second.dirty; };
   return dirty_weight() > 0 || pool_record_dirty || space.has_drops() || append_log.has_obsolete() ||
          std::any_of(containers.begin(), containers.end(), container_dirty);
+}
+
+void Core::mark_dirty(ContainerState& container) {
+  container.dirty = true;
+  if (kept_log_ == nullptr || container.unkept) return;
+  container.unkept = true;
+  unkept_containers_.push_back(container.id);
 }
 
 void Core::request_commit() {

@@ -6,6 +6,9 @@
 // Ownership: made by the pool, outlives every operation. Threading: guarded; members say what needs no mutex.
 #pragma once
 
+#include <absl/container/flat_hash_set.h>
+
+#include <array>
 #include <atomic>
 #include <condition_variable>
 #include <cstdint>
@@ -19,13 +22,17 @@
 
 #include "base/clock.h"
 #include "disk/disk.h"
+#include "engine/clients.h"
 #include "engine/data/append_log.h"
+#include "engine/format/kept.h"
 #include "engine/format/records.h"
+#include "engine/kept/kept_log.h"
 #include "engine/meta/meta_store.h"
 #include "engine/meta/node_table.h"
 #include "engine/names/name_cache.h"
 #include "engine/pool.h"
 #include "engine/space/space.h"
+#include "fs/change_id.h"
 #include "memory/buffer_pool.h"
 #include "runtime/loop.h"
 #include "runtime/sync.h"
@@ -39,6 +46,7 @@ struct ContainerState {
   format::ContainerId id;
   format::ContainerRecord record;
   bool dirty = false;
+  bool unkept = false;      // changed since the last keep, then also dirty
   std::uint32_t opens = 0;  // open_container() minus destruction
 };
 
@@ -72,6 +80,8 @@ class Core {
   std::map<std::string, format::ContainerId, std::less<>> container_names;
   runtime::WaitQueue reclaim_waiters;                               // for Inode::reclaiming
   std::unordered_map<std::uint64_t, std::uint64_t> blocked_owners;  // lock owner -> the owner it waits for
+  absl::flat_hash_set<ClientId> clients;                            // whose changes are remembered
+  bool holding_orphans = false;  // nodes without a name stay, also when nobody has them open
 
   const bool mapped;          // every device is memory: transfers are copies
   memory::BufferPool bounce;  // for what cannot go straight to the caller's memory; guards itself
@@ -91,8 +101,10 @@ class Core {
   // For a change that no caller waits for, such as an access time: whether it may be made now. Mutex held.
   bool admit_in_passing();
 
-  // The number of the open transaction. What an operation changed now is durable once durable_through() reaches it.
-  [[nodiscard]] std::uint64_t open_transaction() const { return open_transaction_; }
+  // The container's record changed. Mutex held.
+  void mark_dirty(ContainerState& container);
+  void mark_pool_record_dirty() { pool_record_dirty = pool_record_unkept_ = true; }
+
   // Waits until everything changed so far is durable. Mutex held at call and return, not between.
   runtime::Task<Status> commit(Lock& lock);
   // The same for plain code, blocking.
@@ -103,6 +115,20 @@ class Core {
   runtime::Task<Status> make_append_room(Lock& lock);
   // An allocation failed: if a commit would free blocks, commits, and true means: try again.
   runtime::Task<Result<bool>> free_by_commit(Lock& lock);
+
+  // keep.cc: what lets changes outlive the process; see clients.h.
+  //
+  // The number of the transaction that is open now, when the pool opens. From here on each commit writes its number down.
+  void number_transactions(std::uint64_t open_transaction);
+  // From here on keep() writes to log; null: it commits. Before the pool is shared, with nothing changed.
+  void start_keeping(std::unique_ptr<KeptLog> log);
+  // Everything changed so far survives the end of the process. Takes the mutex itself.
+  runtime::Task<Status> keep();
+  // Remembers that a change was made, with the change itself: in the same hold of the mutex. Nothing for a change without a
+  // name, or of a client that is not known.
+  void remember(const fs::ChangeId& id, std::uint64_t value, const fs::Attr* attr = nullptr, bool created = false) {
+    if (id.set()) remember_named(id, value, attr, created);
+  }
 
   void start_background();
   // Stops the thread and commits what is left.
@@ -125,6 +151,22 @@ class Core {
   Status flush_devices();
   void background();
 
+  // keep.cc; mutex held.
+  [[nodiscard]] bool has_unkept() const;
+  // Whether a keep can go to the log of the open transaction.
+  [[nodiscard]] bool log_takes() const;
+  [[nodiscard]] bool log_is_free() const { return !keeping_ && durable_through_ >= unlogged_through_; }
+  void take_unkept(format::KeptRecord& record);
+  void forget_unkept();
+  Status run_keep(Lock& lock);  // log_takes() and log_is_free()
+  runtime::Task<Status> keep_with_others();
+  // Before a seal: takes what is unkept for the sealed transaction's log, and then append_last() is to follow; or has keeps
+  // wait for the commit.
+  bool begin_last_keep();
+  void append_last(Lock& lock, std::uint64_t transaction);
+  void end_keep(std::uint64_t transaction, const Status& status);
+  void remember_named(const fs::ChangeId& id, std::uint64_t value, const fs::Attr* attr, bool created);
+
   // Guarded by mutex.
   Status failure_;
   std::uint64_t open_transaction_ = 1;
@@ -136,6 +178,22 @@ class Core {
   runtime::WaitQueue commit_waiters_;
   std::condition_variable commit_done_;
   std::condition_variable background_wake_;
+
+  // Guarded by mutex: keeps.
+  bool numbers_transactions_ = false;
+  bool keeping_ = false;                         // also stands for the right to use kept_log_ and kept_record_
+  std::uint64_t keeps_begun_ = 0;                // a keep covers what was changed before it began
+  std::uint64_t keeps_done_ = 0;                 // all up to this one are in the log
+  std::uint64_t unlogged_through_ = 0;           // up to this transaction only a commit keeps
+  std::uint64_t broken_log_ = 0;                 // the transaction whose log failed
+  std::array<std::uint32_t, 2> kept_records_{};  // in the log of the open and of the committing transaction
+  std::array<std::uint64_t, 2> kept_bytes_{};
+  std::vector<format::ContainerId> unkept_containers_;
+  bool pool_record_unkept_ = false;
+  runtime::WaitQueue keep_waiters_;
+  std::condition_variable keep_done_;
+  std::unique_ptr<KeptLog> kept_log_;  // constant once the pool is shared
+  format::KeptRecord kept_record_;
 
   std::unique_ptr<std::atomic<bool>[]> device_written_;  // any thread
   const std::unique_ptr<runtime::Loop> loop_;            // whoever holds committing_

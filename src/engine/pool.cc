@@ -10,6 +10,8 @@
 #include "base/random.h"
 #include "engine/container.h"
 #include "engine/core.h"
+#include "engine/kept/local_clients.h"
+#include "engine/kept/replay.h"
 #include "engine/pool_files.h"
 #include "engine/recovery.h"
 
@@ -41,7 +43,9 @@ Status check_container_name(std::string_view name) {
 class LocalPool final : public Pool {
  public:
   LocalPool(std::unique_ptr<PoolLock> lock, format::Superblock superblock, std::unique_ptr<Core> core)
-      : lock_(std::move(lock)), superblock_(std::move(superblock)), core_(std::move(core)) {}
+      : lock_(std::move(lock)), superblock_(std::move(superblock)), core_(std::move(core)) {
+    if (core_->options.serves_clients) clients_ = std::make_unique<LocalClients>(*core_);
+  }
   ~LocalPool() override {
     if (core_ != nullptr) [[maybe_unused]]
       const Status lost = close();
@@ -54,6 +58,7 @@ class LocalPool final : public Pool {
   Result<ContainerInfo> container(std::string_view name) override;
   Result<std::unique_ptr<fs::FileSystem>> open_container(std::string_view name) override;
   PoolInfo info() override;
+  Clients* clients() override { return clients_.get(); }
   Status sync() override { return core_->commit_blocking(); }
   Status close() override;
 
@@ -78,6 +83,7 @@ class LocalPool final : public Pool {
   std::unique_ptr<PoolLock> lock_;
   const format::Superblock superblock_;
   std::unique_ptr<Core> core_;
+  std::unique_ptr<LocalClients> clients_;
 };
 
 Status LocalPool::create_container(std::string_view name, const ContainerOptions& options) {
@@ -89,8 +95,8 @@ Status LocalPool::create_container(std::string_view name, const ContainerOptions
       return Status(EEXIST, fmt::format("container '{}' is there already", name));
     if (core_->containers.size() >= kContainersMax) return Status(ENOSPC, "a pool has at most 65536 containers");
     const format::ContainerId id(core_->pool_record.next_container++);
-    core_->pool_record_dirty = true;
-    ContainerState state{.id = id, .record = {}, .dirty = true};
+    core_->mark_pool_record_dirty();
+    ContainerState state{.id = id, .record = {}};
     state.record.name = name;
     state.record.name_seed = random_seed();
     state.record.quota_bytes = options.quota_bytes;
@@ -105,7 +111,7 @@ Status LocalPool::create_container(std::string_view name, const ContainerOptions
     root.parent = fs::kRootNode.value;
     root.atime_ns = root.mtime_ns = root.ctime_ns = root.btime_ns = state.record.created_ns;
     core_->container_names.emplace(std::string(name), id);
-    core_->containers.emplace(id, std::move(state));
+    core_->mark_dirty(core_->containers.emplace(id, std::move(state)).first->second);
     core_->nodes.insert({id, fs::kRootNode}, root);
   }
   return sync();
@@ -119,7 +125,7 @@ Status LocalPool::set_container(std::string_view name, const ContainerOptions& o
     if (!state) return std::move(state).error();
     (*state)->record.quota_bytes = options.quota_bytes;
     (*state)->record.quota_nodes = options.quota_nodes;
-    (*state)->dirty = true;
+    core_->mark_dirty(**state);
   }
   return sync();
 }
@@ -134,7 +140,7 @@ Status LocalPool::destroy_container(std::string_view name) {
     if ((*state)->opens > 0) return Status(EBUSY, fmt::format("container '{}' is open: close it first", name));
     id = (*state)->id;
     (*state)->record.destroying = true;
-    (*state)->dirty = true;
+    core_->mark_dirty(**state);
     core_->container_names.erase(core_->container_names.find(name));
   }
   // From here on it is gone for everybody, also after a crash; its content follows. Everything it had in memory is committed with
@@ -169,7 +175,7 @@ PoolInfo LocalPool::info() {
   const Lock lock(core_->mutex);
   PoolInfo info;
   info.uuid = format::uuid_text(superblock_.uuid);
-  info.format_version = format::kFormatVersion;
+  info.format_version = core_->pool_record.version;
   for (std::uint32_t i = 0; i < core_->space.devices(); ++i) {
     DeviceInfo device{.kind = DeviceKind::kFile, .path = {}, .size_bytes = 0, .free_bytes = 0};
     if (i < superblock_.devices.size()) {
@@ -197,6 +203,7 @@ Status LocalPool::close() {
     }
   }
   Status status = core_->stop();
+  clients_.reset();
   core_.reset();
   lock_.reset();
   return status;
@@ -230,6 +237,31 @@ Result<std::unique_ptr<Core>> open_core(const stdfs::path& directory, const Pool
                                                                         .create = create}));
   ROSS_TRY(parts.loop, runtime::Loop::create({.clock = options.clock}));
   return std::make_unique<Core>(std::move(parts));
+}
+
+// Adds what a process kept that was killed. Before anything is loaded from the store.
+Status replay(const KeptLog::Place& place, Core& core) {
+  auto replayed = replay_kept(*core.store, place);
+  if (!replayed) return std::move(replayed).error();
+  if (replayed->damaged) return Status(EIO, "the number of the last transaction is damaged: run ross fsck on the pool");
+  if (replayed->kept_transaction != 0) {
+    core.number_transactions(replayed->kept_transaction);
+    for (std::uint32_t i = 0; i < core.disks.size(); ++i) core.note_device_write(i);  // by the one that was killed
+  } else if (core.options.serves_clients) {
+    core.number_transactions(replayed->stored_transaction + 1);
+  }
+  return {};
+}
+
+// Makes it durable, and lets go of the logs: one that is left would be older than the store.
+Status settle_kept(const KeptLog::Place& place, Core& core) {
+  const bool served_before = core.pool_record.version == format::kServedVersion;
+  if (core.options.serves_clients && !served_before) {
+    core.pool_record.version = format::kServedVersion;
+    core.mark_pool_record_dirty();
+  }
+  ROSS_STATUS(core.commit_blocking());
+  return served_before ? KeptLog::remove(place) : Status();
 }
 
 // The first commit of a new pool.
@@ -301,6 +333,8 @@ Result<std::unique_ptr<Pool>> Pool::open(const stdfs::path& directory, const Poo
     devices = superblock.devices.size();
   }
   ROSS_TRY(auto core, open_core(directory, options, superblock, devices, false));
+  KeptLog::Place place = KeptLog::Place::of(directory.string(), options);
+  ROSS_OK(replay(place, *core));
   Recovery recovery(*core);
   ROSS_OK(recovery.load());
   if (!simulated(options) && core->pool_record.uuid != superblock.uuid) {
@@ -308,7 +342,13 @@ Result<std::unique_ptr<Pool>> Pool::open(const stdfs::path& directory, const Poo
                 fmt::format("{}: the metadata store belongs to another pool: restore the pool's own from a copy",
                             directory.string()));
   }
+  ROSS_OK(settle_kept(place, *core));
   ROSS_OK(recovery.run());
+  if (options.serves_clients) {
+    ROSS_OK(core->commit_blocking());
+    const bool can_keep = !place.boot_id.empty();
+    core->start_keeping(can_keep ? std::make_unique<KeptLog>(std::move(place), core->pool_record.uuid) : nullptr);
+  }
   if (options.commit_interval_ns > 0) core->start_background();
   return std::make_unique<LocalPool>(std::move(lock), std::move(superblock), std::move(core));
 }
@@ -330,6 +370,7 @@ Status Pool::destroy(const stdfs::path& directory) {
       return status;
   }
   stdfs::remove_all(meta_path(directory), error);
+  [[maybe_unused]] const Status kept = KeptLog::remove(KeptLog::Place::of(directory.string(), {}));
   stdfs::remove(directory / "lock", error);
   stdfs::remove(directory, error);  // only when nothing else is in it
   return {};

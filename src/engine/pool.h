@@ -33,6 +33,8 @@ class Env;
 
 namespace ross::engine {
 
+class Clients;
+
 enum class DeviceKind : std::uint8_t { kFile, kBlock, kRam };
 
 struct DeviceSpec {
@@ -52,6 +54,11 @@ struct PoolOptions {
   // What is not synced becomes durable by itself after this long. 0: only when asked (simulation).
   std::int64_t commit_interval_ns = 1'000'000'000;
   Clock* clock = &system_clock();
+  // For a server: the pool knows clients, remembers their changes, and can keep changes beyond the end of the process (clients.h).
+  // From its first opening so, the pool is of format version 2.
+  bool serves_clients = false;
+  // Simulation: what tells one run of the machine from the next. Empty: the machine's boot id.
+  std::string boot_id;
   // Simulation: the store's world and the disks, in the order of the pool's devices. Null: the machine's. With env set there is
   // no superblock and no lock, and open() makes the store if the environment has none.
   rocksdb::Env* env = nullptr;
@@ -104,6 +111,8 @@ class Pool {
   virtual Result<ContainerInfo> container(std::string_view name) = 0;
   virtual Result<std::unique_ptr<fs::FileSystem>> open_container(std::string_view name) = 0;
   virtual PoolInfo info() = 0;
+  // Null unless the pool is open here and serves clients.
+  virtual Clients* clients() { return nullptr; }
   // Blocks until everything done so far is durable.
   virtual Status sync() = 0;
   // sync(), then lets go of devices and store. Only container-free pools close.

@@ -159,7 +159,7 @@ TEST_F(PoolTest, StoreMissingGarbledNewerOrOfAnotherPool) {
   stdfs::copy(directory_ / "aside", pool_ / "meta", stdfs::copy_options::recursive);
   {
     RawStore raw(pool_);
-    raw.put(format::pool_key(), format::encode(format::PoolRecord{.version = format::kFormatVersion + 1}));
+    raw.put(format::pool_key(), format::encode(format::PoolRecord{.version = format::kServedVersion + 1}));
   }
   expect_refused(try_open(), ENOTSUP, "use a matching ross");
   {

@@ -2,10 +2,12 @@
 
 #include <fmt/format.h>
 
+#include <optional>
 #include <vector>
 
 #include "base/log.h"
 #include "engine/container.h"
+#include "engine/format/client_records.h"
 
 namespace ross::engine {
 
@@ -43,7 +45,25 @@ Status Recovery::load() {
     return true;
   }));
   if (!bad.ok()) return bad;
+  ROSS_STATUS(load_clients());
   return load_space();
+}
+
+Status Recovery::load_clients() {
+  if (!core_.options.serves_clients) return {};
+  Status bad;
+  ROSS_STATUS(
+      core_.store->scan(format::key_of(KeyKind::kClient), {}, [&](std::string_view key, std::string_view value) {
+        auto client = format::decode_client(key, value);
+        if (client) {
+          core_.clients.insert(client->id);
+        } else {
+          bad = std::move(client).error();
+        }
+        return bad.ok();
+      }));
+  core_.holding_orphans = !core_.clients.empty();
+  return bad;
 }
 
 Status Recovery::load_space() {
@@ -119,7 +139,7 @@ runtime::Task<Status> Recovery::finish_orphan(Core& core, format::NodeKey key) {
     if (node.error().error() != ESTALE) status = std::move(node).error();
     if (status.ok()) core.store->erase(format::node_key(KeyKind::kOrphan, key));
   } else if ((*node)->record.links == 0) {
-    status = co_await container.reclaim(lock, **node);
+    if (container.unwanted(**node)) status = co_await container.reclaim(lock, **node);
   } else {
     // A truncate that was cut short: what lies behind the end goes.
     Inode& inode = **node;
@@ -134,16 +154,61 @@ runtime::Task<Status> Recovery::finish_orphan(Core& core, format::NodeKey key) {
   co_return status;
 }
 
-Status Recovery::finish_orphans() {
+Result<std::vector<format::NodeKey>> Recovery::find_orphans(Core& core) {
   std::vector<format::NodeKey> orphans;
   const std::string prefix = format::key_of(KeyKind::kOrphan);
-  ROSS_STATUS(core_.store->scan(prefix, {}, [&](std::string_view key, std::string_view) {
+  ROSS_OK(core.store->scan(prefix, {}, [&](std::string_view key, std::string_view) {
     format::Reader in(key.substr(prefix.size()));
     const format::ContainerId container(in.big<std::uint32_t>());
     const fs::NodeId node(in.big<std::uint64_t>());
     if (in.done()) orphans.push_back({container, node});
     return true;
   }));
+  return orphans;
+}
+
+runtime::Task<Status> Recovery::delete_orphan(Core& core, format::NodeKey key) {
+  Lock lock(core.mutex);
+  core.nodes.trim();
+  if (!core.admits()) {
+    if (Status status = co_await core.admit(lock); !status.ok()) co_return status;
+  }
+  const auto state = core.containers.find(key.container);
+  if (state == core.containers.end() || state->second.record.destroying) co_return Status();
+  auto node = core.nodes.find(key);
+  // Gone by now, or a truncate under way.
+  if (!node && node.error().error() == ESTALE) co_return Status();
+  if (!node) co_return std::move(node).error();
+  std::optional<Container> container(std::in_place, core, key.container);
+  Status status;
+  if (container->unwanted(**node)) status = co_await container->reclaim(lock, **node);
+  lock.unlock();
+  container.reset();  // takes the mutex
+  co_return status;
+}
+
+runtime::Task<Status> Recovery::release_orphans(Core& core) {
+  std::vector<format::NodeKey> orphans;
+  {
+    const Lock lock(core.mutex);
+    core.holding_orphans = false;
+    auto found = find_orphans(core);
+    if (!found) co_return std::move(found).error();
+    orphans = *std::move(found);
+  }
+  for (const format::NodeKey& key : orphans) {
+    const Status status = co_await delete_orphan(core, key);
+    if (!status.ok()) log().error("node {} of container {}: {}", key.node.value, key.container.value, status.message());
+    const Lock lock(core.mutex);
+    if (!core.failure().ok()) co_return core.failure();
+  }
+  co_return Status();
+}
+
+Status Recovery::finish_orphans() {
+  auto found = find_orphans(core_);
+  if (!found) return std::move(found).error();
+  const std::vector<format::NodeKey> orphans = *std::move(found);
   auto loop = runtime::Loop::create({.clock = core_.options.clock});
   if (!loop) return std::move(loop).error();
   for (const format::NodeKey& key : orphans) {
@@ -201,7 +266,7 @@ runtime::Task<Status> Recovery::destroy_content(Core& core, format::ContainerId 
       found = keys.size();
       if (found > 0) from = keys.back() + '\0';
       for (std::string& key : keys) core.store->erase(std::move(key));
-      state.dirty = true;
+      core.mark_dirty(state);
       lock.unlock();
       lock.lock();  // lets the others in
     }

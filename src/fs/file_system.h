@@ -16,6 +16,7 @@
 // kAtomicWriteBytes and split into such pieces beyond.
 // Durability: fsync, sync and put with durable = true return when what they cover survives kill -9 and power
 // loss. Everything else may be lost in a crash, but never in part and never out of order within one file system.
+// A caller may name its changes, and a file system that can remembers which were made: fs/change_id.h.
 // Permissions are checked against the credential at lookup, open and change; read and write trust the open file.
 // Names are 1 to 255 bytes without '/' and NUL; "." and ".." are EINVAL here: paths are the faces' business (fs/path.h).
 // Ownership: views and memory passed in live until the awaited task is done. Threading: any thread that drives a loop.

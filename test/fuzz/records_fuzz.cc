@@ -8,6 +8,8 @@
 #include <string_view>
 #include <vector>
 
+#include "engine/format/client_records.h"
+#include "engine/format/kept.h"
 #include "engine/format/records.h"
 
 namespace {
@@ -39,6 +41,20 @@ void check_segment(std::string_view input) {
   ROSS_CHECK(again.has_value() && std::equal(again->begin(), again->end(), blocks->begin(), blocks->end(), same));
 }
 
+void check_client_records(std::string_view input) {
+  using ross::engine::ClientId;
+  const ClientId id{1};
+  if (const auto client = decode_client(client_key(id), input)) ROSS_CHECK(encode(*client) == input);
+  if (const auto of = decode_remembered(remembered_key(id, 7), input)) ROSS_CHECK(encode(of->change) == input);
+}
+
+void check_kept(std::string_view input) {
+  each_kept_change(input, [](std::string_view key, auto) { ROSS_CHECK(!key.empty()); });
+  std::string_view rest = input;
+  while (take_kept_record(rest)) ROSS_CHECK(rest.size() < input.size());
+  if (const auto header = decode_kept_header(input)) ROSS_CHECK(decode_kept_header(encode(*header)).has_value());
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -48,5 +64,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   check_record(input, decode_inode);
   check_record(input, decode_entry);
   check_segment(input);
+  check_client_records(input);
+  check_kept(input);
   return 0;
 }

@@ -29,26 +29,6 @@ class Stopwatch {
   const Clock::time_point began_ = Clock::now();
 };
 
-// Removes everything below a directory, as uid 0.
-fs::AsyncStatus remove_below(fs::FileSystem& fs, fs::NodeId directory) {
-  while (true) {
-    fs::ReaddirOptions options;
-    auto entries = co_await fs.readdir(kRoot, directory, options);
-    if (!entries) co_return entries.error();
-    if (entries->empty()) co_return Status();
-    for (const fs::DirEntry& entry : *entries) {
-      Status status;
-      if (S_ISDIR(entry.type)) {
-        status = co_await remove_below(fs, entry.node);
-        if (status.ok()) status = co_await fs.rmdir(kRoot, directory, entry.name);
-      } else {
-        status = co_await fs.unlink(kRoot, directory, entry.name);
-      }
-      if (!status.ok()) co_return status;
-    }
-  }
-}
-
 class CrashRun {
  public:
   CrashRun(const PoolImage& image, std::uint64_t seed, const CrashOptions& options, CrashCounts& counts)

@@ -46,6 +46,10 @@ void SimEnv::restore_power() { files_->files().restore_power(); }
 void SimEnv::cut_power_at(std::uint64_t nth, std::function<void()> on_cut) {
   files_->files().cut_power_at(nth, std::move(on_cut));
 }
+void SimEnv::kill() { files_->files().kill(); }
+void SimEnv::kill_at(std::uint64_t nth, std::function<void()> on_kill) {
+  files_->files().kill_at(nth, std::move(on_kill));
+}
 bool SimEnv::powered() const { return files_->files().powered(); }
 void SimEnv::fail(EnvOperation operation, std::uint64_t nth, int error, bool sticky) {
   files_->files().fail(operation, nth, error, sticky);
@@ -55,6 +59,7 @@ void SimEnv::set_space_bytes(std::optional<std::uint64_t> space_bytes) { files_-
 std::uint64_t SimEnv::operations(EnvOperation operation) const { return files_->files().operations(operation); }
 std::vector<EnvFile> SimEnv::files() const { return files_->files().files(); }
 void SimEnv::add_file(const std::string& path, std::string bytes) { files_->files().add_file(path, std::move(bytes)); }
+void SimEnv::write_back(const std::string& path) { files_->files().write_back(path); }
 bool SimEnv::flip_bit(const std::string& path, std::uint64_t offset_bytes, unsigned bit) {
   return files_->files().flip_bit(path, offset_bytes, bit);
 }

@@ -64,6 +64,10 @@ class SimEnv {
   // Cuts the power by itself at the nth change or sync from now (1 is the next): a change takes part in the dice, a
   // sync does not take place. Then on_cut runs, on the thread of that operation; it must not call back into here.
   void cut_power_at(std::uint64_t nth, std::function<void()> on_cut);
+  // The end of the process alone: nothing is lost, but handles opened before never work again, and nothing works until
+  // restore_power(). kill_at() is as cut_power_at(), and may leave an append half done.
+  void kill();
+  void kill_at(std::uint64_t nth, std::function<void()> on_kill);
   [[nodiscard]] bool powered() const;
 
   // Fails the nth such operation from now with error (EIO or ENOSPC); every later one as well when sticky.
@@ -77,6 +81,8 @@ class SimEnv {
   [[nodiscard]] std::vector<EnvFile> files() const;
   // A file that was always there: durable, as are the directories above it.
   void add_file(const std::string& path, std::string bytes);
+  // What the kernel does by itself at times: the file, if it is there, survives a cut as it is now.
+  void write_back(const std::string& path);
   // Flips one stored bit; false when there is no such file or byte.
   bool flip_bit(const std::string& path, std::uint64_t offset_bytes, unsigned bit);
 

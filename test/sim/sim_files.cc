@@ -57,6 +57,12 @@ void SimFiles::cut_now() {
   powered_ = false;
   ++generation_;
   locks_.clear();
+  cut_countdown_ = 0;
+  if (kills_) {
+    kills_ = false;
+    if (on_cut_) std::exchange(on_cut_, nullptr)();
+    return;
+  }
   if (random_.chance(1, 2)) {
     // A journal: the first so many changes.
     unsynced_.resize(random_.below(unsynced_.size() + 1));
@@ -80,12 +86,18 @@ void SimFiles::cut_now() {
     file->synced_bytes = file->bytes.size();
     used_bytes_ += file->bytes.size();
   }
-  cut_countdown_ = 0;
   if (on_cut_) std::exchange(on_cut_, nullptr)();
 }
 
 void SimFiles::cut_power() {
   const std::lock_guard lock(mutex_);
+  kills_ = false;
+  if (powered_) cut_now();
+}
+
+void SimFiles::kill() {
+  const std::lock_guard lock(mutex_);
+  kills_ = true;
   if (powered_) cut_now();
 }
 
@@ -98,6 +110,14 @@ void SimFiles::cut_power_at(std::uint64_t nth, std::function<void()> on_cut) {
   const std::lock_guard lock(mutex_);
   cut_countdown_ = nth;
   on_cut_ = std::move(on_cut);
+  kills_ = false;
+}
+
+void SimFiles::kill_at(std::uint64_t nth, std::function<void()> on_kill) {
+  const std::lock_guard lock(mutex_);
+  cut_countdown_ = nth;
+  on_cut_ = std::move(on_kill);
+  kills_ = true;
 }
 
 bool SimFiles::powered() const {
@@ -157,6 +177,20 @@ void SimFiles::add_file(const std::string& path, std::string bytes) {
   used_bytes_ += file->bytes.size();
   names_[name] = file;
   durable_[name] = std::move(file);
+}
+
+void SimFiles::write_back(const std::string& path) {
+  const std::lock_guard lock(mutex_);
+  const std::string name = clean(path);
+  const auto found = names_.find(name);
+  if (!powered_ || found == names_.end()) return;
+  found->second->synced_bytes = found->second->bytes.size();
+  durable_[name] = found->second;
+  // What happened to the name before is overtaken.
+  for (Change& change : unsynced_) {
+    if (change.removed == name) change.removed.clear();
+    if (change.added == name) change.added.clear();
+  }
 }
 
 bool SimFiles::flip_bit(const std::string& path, std::uint64_t offset_bytes, unsigned bit) {
@@ -325,6 +359,7 @@ int SimFiles::append(const Handle& handle, std::string_view bytes) {
     const std::uint64_t free = *space_bytes_ > used_bytes_ ? *space_bytes_ - used_bytes_ : 0;
     fits = bytes.substr(0, std::min<std::uint64_t>(free, bytes.size()));
   }
+  if (cut_after && kills_) fits = fits.substr(0, random_.below(fits.size() + 1));  // interrupted in the middle
   handle.file->bytes.append(fits);
   handle.file->changed_at = ++changes_;
   used_bytes_ += fits.size();

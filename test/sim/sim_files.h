@@ -66,6 +66,8 @@ class SimFiles {
   void cut_power();
   void restore_power();
   void cut_power_at(std::uint64_t nth, std::function<void()> on_cut);
+  void kill();
+  void kill_at(std::uint64_t nth, std::function<void()> on_kill);
   bool powered() const;
   void fail(EnvOperation operation, std::uint64_t nth, int error, bool sticky);
   void clear_failures();
@@ -73,6 +75,7 @@ class SimFiles {
   std::uint64_t operations(EnvOperation operation) const;
   std::vector<EnvFile> files() const;
   void add_file(const std::string& path, std::string bytes);
+  void write_back(const std::string& path);
   bool flip_bit(const std::string& path, std::uint64_t offset_bytes, unsigned bit);
 
  private:
@@ -113,6 +116,7 @@ class SimFiles {
   std::array<Failure, 3> failures_;
   std::uint64_t cut_countdown_ = 0;  // 0: none
   std::function<void()> on_cut_;
+  bool kills_ = false;  // the end to come is that of the process alone
   std::uint64_t generation_ = 1;
   std::uint64_t changes_ = 0;
   bool powered_ = true;

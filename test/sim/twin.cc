@@ -22,7 +22,7 @@ Twin::Twin(runtime::Loop& loop, SimClock& clock, model::ModelState state, fs::Fi
       clock_(clock),
       model_(clock, std::move(state)),
       tested_(tested),
-      options_(options),
+      options_(std::move(options)),
       state_(model_.state()) {
   credentials_ = {{.uid = 0, .gid = 0, .groups = {}},
                   {.uid = 1000, .gid = 1000, .groups = {}},
@@ -164,6 +164,7 @@ Twin::Handle* Twin::pick_handle(unsigned client, std::uint32_t die) {
 
 bool Twin::compare(Call& call, const Status& ours, const Status& theirs) {
   call.outcome.error = theirs.error();
+  call.outcome.expected = ours.error();
   call.say("-> {}", ours.ok() ? "ok" : std::strerror(ours.error()));
   if (ours.error() != theirs.error()) {
     call.differs(fmt::format("answered '{}', the model '{}'", theirs.ok() ? "ok" : std::strerror(theirs.error()),

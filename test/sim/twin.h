@@ -13,6 +13,7 @@
 // Ownership: borrows all but the model. Threading: owner thread.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <string>
 #include <utility>
@@ -32,11 +33,13 @@ class Twin {
     std::string what;        // the step in words, with what it was done to and what the model answered
     std::string difference;  // empty: both answered the same
     int error = 0;           // what the tested side answered (a positive errno)
+    int expected = 0;        // what the model answered
     bool durable = false;    // it was a sync of everything, and both said it is done
   };
 
   struct Options {
-    bool times = true;  // off where the tested side has a clock of its own
+    bool times = true;                    // off where the tested side has a clock of its own
+    std::function<void()> before_tested;  // called right before each call on the tested side
   };
   // The clock the model goes by, and usually the tested side as well.
   Twin(runtime::Loop& loop, SimClock& clock, model::ModelState state, fs::FileSystem& tested, Options options);

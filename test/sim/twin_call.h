@@ -31,6 +31,7 @@ auto Twin::both(Make&& make) {
   const Side ours{model_, *this, false};
   const Side theirs{tested_, *this, true};
   auto our_answer = loop_.block_on(make(ours));
+  if (options_.before_tested) options_.before_tested();
   auto their_answer = loop_.block_on(make(theirs));
   return std::pair(std::move(our_answer), std::move(their_answer));
 }

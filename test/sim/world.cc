@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <fstream>
@@ -51,6 +52,25 @@ Status fill(engine::Pool& pool, std::uint64_t size_bytes) {
 }
 
 }  // namespace
+
+fs::AsyncStatus remove_below(fs::FileSystem& fs, fs::NodeId directory) {
+  while (true) {
+    fs::ReaddirOptions options;
+    auto entries = co_await fs.readdir(kRoot, directory, options);
+    if (!entries) co_return entries.error();
+    if (entries->empty()) co_return Status();
+    for (const fs::DirEntry& entry : *entries) {
+      Status status;
+      if (S_ISDIR(entry.type)) {
+        status = co_await remove_below(fs, entry.node);
+        if (status.ok()) status = co_await fs.rmdir(kRoot, directory, entry.name);
+      } else {
+        status = co_await fs.unlink(kRoot, directory, entry.name);
+      }
+      if (!status.ok()) co_return status;
+    }
+  }
+}
 
 Result<std::unique_ptr<PoolImage>> PoolImage::make(std::size_t devices, std::uint64_t device_bytes,
                                                    std::uint64_t filler_bytes) {
@@ -107,13 +127,17 @@ class World::Plugged final : public disk::Disk {
       return;
     }
     ++world_.writes_;
+    if (!world_.powered_) {
+      request.done(request, -EIO);
+      return;
+    }
     if (counts_down(world_.cut_countdown_)) {
       // The write is under way when the power goes: the dice decide how far it got, and nobody hears that it succeeded.
       world_.torn_ = disk::Request();
       world_.torn_.write(request.offset_bytes, {request.data, request.size_bytes});
       world_.torn_.done = [](runtime::Completion&, int) {};
       disk_.submit(loop, world_.torn_);
-      world_.cut_power();
+      world_.end_here();
       request.done(request, -EIO);
       return;
     }
@@ -127,7 +151,8 @@ class World::Plugged final : public disk::Disk {
   }
   Status flush() override {
     ++world_.flushes_;
-    if (counts_down(world_.cut_countdown_)) world_.cut_power();
+    if (counts_down(world_.cut_countdown_)) world_.end_here();
+    if (!world_.powered_) return Status(EIO, "the simulated machine is not there");
     if (counts_down(world_.flush_countdown_)) return Status(EIO, "a simulated flush failed");
     return disk_.flush();
   }
@@ -168,6 +193,7 @@ engine::PoolOptions World::options() {
   options.clock = &clock_;
   options.env = env_.env();
   options.devices = disks_.size();
+  options.boot_id = "boot " + std::to_string(boots_.load());
   options.open_disk = [this](std::size_t index) -> Result<std::unique_ptr<disk::Disk>> {
     if (index >= disks_.size()) return fail(ENXIO, "the world has no such device");
     return std::make_unique<Plugged>(*this, *disks_[index]);
@@ -193,6 +219,7 @@ bool World::counts_down(std::atomic<std::uint64_t>& countdown) {
 
 void World::cut_disks() {
   powered_ = false;
+  ++boots_;
   for (const auto& disk : disks_) disk->cut_power();
 }
 
@@ -201,7 +228,30 @@ void World::cut_power() {
   env_.cut_power();
 }
 
+void World::kill() {
+  powered_ = false;
+  env_.kill();
+}
+
+void World::end_here() {
+  if (kills_) {
+    kill();
+  } else {
+    cut_power();
+  }
+}
+
+void World::kill_at(Where where, std::uint64_t nth) {
+  kills_ = true;
+  if (where == Where::kDevices) {
+    cut_countdown_ = nth;
+  } else {
+    env_.kill_at(nth, [this] { powered_ = false; });
+  }
+}
+
 void World::cut_power_at(Where where, std::uint64_t nth) {
+  kills_ = false;
   if (where == Where::kDevices) {
     cut_countdown_ = nth;
   } else {
@@ -213,6 +263,7 @@ void World::restore_power() {
   cut_countdown_ = 0;
   flush_countdown_ = 0;
   flip_countdown_ = 0;
+  kills_ = false;
   env_.cut_power_at(0, nullptr);
   for (const auto& disk : disks_) disk->restore_power();
   env_.restore_power();

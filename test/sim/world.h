@@ -35,6 +35,9 @@ namespace ross::sim {
 inline constexpr std::string_view kContainer = "data";
 inline const fs::Credential kRoot;
 
+// Removes everything below a directory, as uid 0.
+fs::AsyncStatus remove_below(fs::FileSystem& fs, fs::NodeId directory);
+
 // A fresh pool with one empty container, as bytes. Its directory exists as long as this does: the pool's superblock is
 // read from there.
 class PoolImage {
@@ -83,6 +86,10 @@ class World {
   // Cuts by itself at the nth thing from now that the store, or the devices together, are asked to write or to make durable.
   enum class Where : std::uint8_t { kStore, kDevices };
   void cut_power_at(Where where, std::uint64_t nth);
+  // The end of the process alone, also by itself at the nth thing written: files and devices keep what they have.
+  void kill();
+  void kill_at(Where where, std::uint64_t nth);
+  // After either: the machine runs, anew after a power cut.
   void restore_power();
   // The nth flush of the devices from now answers EIO.
   void fail_flush(std::uint64_t nth) { flush_countdown_ = nth; }
@@ -90,6 +97,7 @@ class World {
   void flip_write(std::uint64_t nth) { flip_countdown_ = nth; }
   [[nodiscard]] bool powered() const { return powered_.load(); }
 
+  [[nodiscard]] const std::filesystem::path& directory() const { return image_.directory(); }
   SimClock& clock() { return clock_; }
   runtime::Loop& loop() { return *loop_; }
   SimEnv& env() { return env_; }
@@ -103,6 +111,7 @@ class World {
   // True when one more brings the countdown to its end.
   static bool counts_down(std::atomic<std::uint64_t>& countdown);
   void cut_disks();
+  void end_here();
 
   const PoolImage& image_;
   disk::Request torn_;  // the write that the power went with
@@ -115,6 +124,8 @@ class World {
   std::atomic<std::uint64_t> flushes_{0};
   // 0: none
   std::atomic<std::uint64_t> cut_countdown_{0};  // of the devices' writes and flushes; the store's world counts its own
+  bool kills_ = false;                           // what comes then is the end of the process alone
+  std::atomic<std::uint64_t> boots_{1};
   std::atomic<std::uint64_t> flush_countdown_{0};
   std::atomic<std::uint64_t> flip_countdown_{0};
 };

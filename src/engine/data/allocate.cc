@@ -56,6 +56,7 @@ runtime::Task<Status> Container::reserve_range(Lock& lock, Inode& node, std::uin
 
 fs::AsyncStatus Container::fallocate(fs::FileId file, fs::Fallocate kind, std::uint64_t offset_bytes,
                                      std::uint64_t size_bytes) {
+  const fs::ChangeId change_id = take_change_id();
   Lock lock(core_.mutex);
   core_.nodes.trim();
   auto open = find_file(file);
@@ -120,6 +121,7 @@ fs::AsyncStatus Container::fallocate(fs::FileId file, fs::Fallocate kind, std::u
   if (status.ok()) {
     node.record.mode = mode_after_write(privileged, node.record.mode);
     touch(node, true);
+    core_.remember(change_id, 0);
   }
   core_.nodes.unpin(node);
   if (unwanted(node)) {

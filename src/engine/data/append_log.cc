@@ -74,6 +74,31 @@ std::byte* AppendLog::find_open(BlockAddress address) const {
   return open_ ? image_in(*open_, address, open_->sealed) : nullptr;
 }
 
+void AppendLog::note_changed(BlockAddress address) {
+  Chunk* const chunk = find_chunk(address);
+  if (chunk != nullptr) chunk->changed.set(address - chunk->extent.address);
+}
+
+void AppendLog::take_unkept(const VisitImage& visit) {
+  const auto take = [&](Chunk& chunk) {
+    for (std::uint32_t block = chunk.written; block < chunk.filled; ++block) {
+      const BlockAddress address = chunk.extent.address + block;
+      if ((block >= chunk.kept || chunk.changed[block]) && space_.is_referenced(address))
+        visit(address, chunk.at(block));
+    }
+    chunk.kept = chunk.filled;
+    chunk.changed.reset();
+  };
+  if (open_) take(*open_);
+  for (auto* list : {&full_, &writing_}) {
+    for (auto& chunk : *list) take(*chunk);
+  }
+}
+
+void AppendLog::forget_unkept() {
+  take_unkept([](BlockAddress, const std::byte*) {});
+}
+
 void AppendLog::drop(BlockAddress address) {
   Chunk* const chunk = find_chunk(address);
   if (chunk == nullptr) return space_.drop(address);

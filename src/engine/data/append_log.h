@@ -10,8 +10,10 @@
 // Threading: guarded by the pool's mutex, save that the images of full chunks are read by the writer without it.
 #pragma once
 
+#include <bitset>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <utility>
@@ -35,6 +37,8 @@ class AppendLog {
     std::uint32_t filled = 0;                    // blocks placed
     std::uint32_t sealed = 0;                    // blocks a commit has named: not changed any more
     std::uint32_t written = 0;                   // blocks on the device
+    std::uint32_t kept = 0;                      // blocks that a keep has seen, or a commit
+    std::bitset<kChunkBlocks> changed;           // of these, changed in place since
     std::vector<format::BlockAddress> deferred;  // blocks that ride in the store's log
     std::vector<format::BlockAddress> retired;   // blocks nobody references any more; free only once written
     [[nodiscard]] std::byte* at(std::uint32_t block) const { return image + std::size_t{block} * format::kBlockBytes; }
@@ -58,6 +62,12 @@ class AppendLog {
   [[nodiscard]] std::byte* find(format::BlockAddress address) const;
   // The image if the block may still be changed in place, else null.
   [[nodiscard]] std::byte* find_open(format::BlockAddress address) const;
+  // A block was changed in place.
+  void note_changed(format::BlockAddress address);
+  // Visits the blocks that are only here, if they are new or changed since the last call or forget_unkept().
+  using VisitImage = std::function<void(format::BlockAddress address, const std::byte* image)>;
+  void take_unkept(const VisitImage& visit);
+  void forget_unkept();
 
   // Full chunks to be written, taken over by the caller until written() or the pool fails.
   std::vector<Chunk*> take_full();

@@ -27,19 +27,19 @@ void Container::map_block(Inode& node, std::uint64_t block, BlockRef ref) {
     if (state_.record.reserved_blocks > 0) {  // a damaged store may hold fewer than its mappings say
       core_.space.unreserve(1);
       --state_.record.reserved_blocks;
-      state_.dirty = true;
+      core_.mark_dirty(state_);
     }
   }
   if (ref.address == format::kReserved) {
     ++state_.record.reserved_blocks;
-    state_.dirty = true;
+    core_.mark_dirty(state_);
   }
   if (format::is_stored(ref.address)) core_.space.reference(ref.address);
   core_.nodes.set_block(segment, index, ref);
   if (before != after) {
     node.record.blocks += static_cast<std::uint64_t>(after - before);
     state_.record.used_blocks += static_cast<std::uint64_t>(after - before);
-    state_.dirty = true;
+    core_.mark_dirty(state_);
     core_.nodes.mark_dirty(node);
   }
 }

@@ -230,6 +230,7 @@ void Container::apply(Inode& node, Change& change) {
 }
 
 fs::Async<std::uint64_t> Container::write(fs::FileId file, std::uint64_t offset_bytes, memory::Memory from) {
+  const fs::ChangeId change_id = take_change_id();
   Lock lock(core_.mutex);
   core_.nodes.trim();
   ROSS_CO_TRY(const OpenFile* const open, find_file(file));
@@ -256,6 +257,8 @@ fs::Async<std::uint64_t> Container::write(fs::FileId file, std::uint64_t offset_
     part.from_at = done;
     status = co_await change(lock, node, part);
     if (status.ok()) done += piece;
+    // With the last piece, while the mutex is still held.
+    if (status.ok() && done == size) core_.remember(change_id, done);
   }
   core_.nodes.unpin(node);
   if (unwanted(node)) {

@@ -7,6 +7,12 @@
 namespace ross::engine {
 
 fs::Async<fs::Opened> Container::open(const fs::Credential& cred, fs::NodeId node, fs::OpenFlags flags) {
+  return open_for(cred, node, flags, nullptr);
+}
+
+fs::Async<fs::Opened> Container::open_for(const fs::Credential& cred, fs::NodeId node, fs::OpenFlags flags,
+                                          const fs::ChangeId* created_as) {
+  const fs::ChangeId change_id = created_as != nullptr ? *created_as : take_change_id();
   Lock lock(core_.mutex);
   core_.nodes.trim();
   ROSS_CO_TRY(Inode* const inode, find(node));
@@ -30,7 +36,10 @@ fs::Async<fs::Opened> Container::open(const fs::Credential& cred, fs::NodeId nod
     inode->record.mode = mode_after_write(cred.uid == 0, inode->record.mode);
     touch(*inode, true);
   }
-  co_return fs::Opened{.file = open_node(cred, *inode, flags), .attr = attr_of(*inode)};
+  const fs::FileId file = open_node(cred, *inode, flags);
+  const fs::Attr attr = attr_of(*inode);
+  if (flags.truncate || created_as != nullptr) core_.remember(change_id, node.value, &attr);
+  co_return fs::Opened{.file = file, .attr = attr};
 }
 
 fs::AsyncStatus Container::close(fs::FileId file) {

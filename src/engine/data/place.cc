@@ -46,6 +46,7 @@ Status Container::place_small(Inode& node, Change& change) {
     std::byte* const image = images[i] != nullptr ? images[i] : core_.append_log.find(change.refs[i].address);
     change.fill(i, image);
     change.refs[i].crc = crc32c({image, kBlockBytes});
+    if (images[i] == nullptr) core_.append_log.note_changed(change.refs[i].address);
   }
   return {};
 }

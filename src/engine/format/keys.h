@@ -38,10 +38,15 @@ enum class KeyKind : char {
   kSpace = 'F',
   kDeferred = 'W',
   kIsolated = 'B',  // a block set apart by fsck: taken for ever
+  // Only in pools of version 2, which serve clients:
+  kClient = 'A',
+  kRemembered = 'R',
+  kTransaction = 'T',
 };
 
 inline std::string key_of(KeyKind kind) { return std::string(1, static_cast<char>(kind)); }
 inline std::string pool_key() { return key_of(KeyKind::kPool); }
+inline std::string transaction_key() { return key_of(KeyKind::kTransaction); }
 inline std::string container_key(ContainerId id) {
   std::string key = key_of(KeyKind::kContainer);
   append_big(key, id.value);

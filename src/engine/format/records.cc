@@ -35,9 +35,10 @@ Result<PoolRecord> decode_pool(std::string_view value) {
   Reader in(value);
   PoolRecord record;
   record.version = in.little<std::uint32_t>();
-  if (in.ok() && record.version != kFormatVersion) {
-    return fail(ENOTSUP, fmt::format("the pool has format version {} and this build knows only {}: use a matching ross",
-                                     record.version, kFormatVersion));
+  if (in.ok() && record.version != kFormatVersion && record.version != kServedVersion) {
+    return fail(ENOTSUP,
+                fmt::format("the pool has format version {} and this build knows {} and {}: use a matching ross",
+                            record.version, kFormatVersion, kServedVersion));
   }
   const std::string_view uuid = in.bytes(record.uuid.size());
   if (in.ok()) std::memcpy(record.uuid.data(), uuid.data(), uuid.size());
@@ -139,6 +140,19 @@ Result<EntryRecord> decode_entry(std::string_view value) {
   record.type = in.little<std::uint32_t>();
   if (!in.done() || record.node.value == 0) return damaged("directory entry");
   return record;
+}
+
+std::string encode_transaction(std::uint64_t number) {
+  std::string out;
+  append_little(out, number);
+  return out;
+}
+
+Result<std::uint64_t> decode_transaction(std::string_view value) {
+  Reader in(value);
+  const auto number = in.little<std::uint64_t>();
+  if (!in.done()) return damaged("transaction");
+  return number;
 }
 
 // Layout: u8 run count; per run u8 first block, u8 blocks - 1, u64 address (special addresses do not advance); then one u32

@@ -18,8 +18,12 @@
 
 namespace ross::engine::format {
 
-// A pool of another version is refused: what it means is not known here.
+// A pool of a version that is not known here is refused: what it means is not known either. A pool is made as version 1, and its
+// superblock and its devices stay that.
 inline constexpr std::uint32_t kFormatVersion = 1;
+// What the pool record says once the pool was opened to serve clients: it may hold records of clients and have a kept log
+// beside the store, which an older build would leave behind.
+inline constexpr std::uint32_t kServedVersion = 2;
 
 using Uuid = std::array<std::uint8_t, 16>;
 std::string uuid_text(const Uuid& uuid);
@@ -76,6 +80,8 @@ std::string encode(const PoolRecord& record);
 std::string encode(const ContainerRecord& record);
 std::string encode(const InodeRecord& record);
 std::string encode(const EntryRecord& record);
+// The number of the last transaction in the store: value of transaction_key().
+std::string encode_transaction(std::uint64_t number);
 // blocks holds at most kSegmentBlocks; trailing holes cost nothing. Empty when every block is a hole.
 std::string encode_segment(std::span<const BlockRef> blocks);
 
@@ -83,6 +89,7 @@ Result<PoolRecord> decode_pool(std::string_view value);
 Result<ContainerRecord> decode_container(std::string_view value);
 Result<InodeRecord> decode_inode(std::string_view value);
 Result<EntryRecord> decode_entry(std::string_view value);
+Result<std::uint64_t> decode_transaction(std::string_view value);
 Result<std::vector<BlockRef>> decode_segment(std::string_view value);
 
 }  // namespace ross::engine::format

@@ -72,6 +72,7 @@ Status Checker::run(FsckReport& report) {
   ROSS_STATUS(scan_segments());
   ROSS_STATUS(settle_blocks_mapped_twice());
   ROSS_STATUS(scan_side_records());
+  ROSS_STATUS(scan_clients());
   judge_tree();
   judge_counts();
   judge_containers();

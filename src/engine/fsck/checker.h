@@ -74,6 +74,7 @@ class Checker {
   bool refile(std::string_view key, format::NodeKey directory, std::string_view name, std::string_view value);
   Status scan_segments();
   Status scan_side_records();
+  Status scan_clients();
   // Visits every record of a kind; key without its kind.
   Status each(format::KeyKind kind, const std::function<void(std::string_view key, std::string_view value)>& visit);
   Node* node_of(format::Reader& key, format::NodeKey& id);

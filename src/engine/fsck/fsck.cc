@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "engine/fsck/checker.h"
+#include "engine/kept/replay.h"
 #include "engine/pool_files.h"
 #include "engine/recovery.h"
 
@@ -22,6 +23,23 @@ Result<std::unique_ptr<MetaStore>> open_store(const std::string& path, const Poo
   if (!options.repair) return fail(store.error().with_context("run ross fsck --repair to salvage what is readable"));
   ROSS_OK(MetaStore::repair(path, pool_options.env));
   return MetaStore::open(path, store_options);
+}
+
+// What is kept beside the store belongs to the pool. To be looked at it is enough that the store shows it; to be mended it has to be
+// in it.
+Status add_kept(const KeptLog::Place& place, MetaStore& store, const std::vector<std::unique_ptr<disk::Disk>>& disks,
+                bool repair) {
+  // A damaged number is found by the check; what was kept on top of it is lost.
+  auto replayed = replay_kept(store, place);
+  if (!replayed) return std::move(replayed).error();
+  if (!repair || replayed->kept_transaction == 0) return {};
+  for (const auto& disk : disks) ROSS_STATUS(disk->flush());
+  rocksdb::WriteBatch batch;
+  store.put(format::transaction_key(), format::encode_transaction(replayed->kept_transaction));
+  store.seal(batch);
+  ROSS_STATUS(store.write(batch));
+  store.settle();
+  return {};
 }
 
 }  // namespace
@@ -55,8 +73,12 @@ Result<FsckReport> fsck(const std::filesystem::path& directory, const PoolOption
                                    meta_path(directory).string()));
     }
     ROSS_TRY(const auto store, open_store(meta_path(directory).string(), pool_options, options, report));
+    const KeptLog::Place place = KeptLog::Place::of(directory.string(), pool_options);
+    ROSS_OK(add_kept(place, *store, disks, options.repair));
     Checker checker(*store, disks, options, *pool_options.clock, simulated ? nullptr : &superblock.uuid);
     ROSS_OK(checker.run(report));
+    // A mended store is no more what a log was written on top of.
+    if (options.repair) ROSS_OK(KeptLog::remove(place));
   }
   lock.reset();
   if (options.repair && !report.clean()) {

@@ -227,7 +227,7 @@ TEST_F(FsckTest, AMissingOrDamagedPoolRecord) {
 TEST_F(FsckTest, ARecordOfANewerVersionIsLeftAlone) {
   {
     RawStore raw(pool_);
-    raw.put(format::pool_key(), format::encode(format::PoolRecord{.version = format::kFormatVersion + 1}));
+    raw.put(format::pool_key(), format::encode(format::PoolRecord{.version = format::kServedVersion + 1}));
   }
   const auto before = bytes_of(pool_);
   for (const bool repair : {false, true}) {

@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 
 #include "base/random.h"
+#include "engine/format/client_records.h"
 #include "engine/fsck/checker.h"
 #include "engine/names/permission.h"
 
@@ -99,6 +100,8 @@ Status Checker::judge_pool_record(std::uint32_t next_container) {
     found("pool", *stored ? "the pool record is damaged" : "the pool record is missing", true);
     format::PoolRecord made{.version = format::kFormatVersion, .uuid = {}, .next_container = next_container};
     if (uuid_ != nullptr) made.uuid = *uuid_;
+    const auto number = store_.get(format::transaction_key());
+    if (number && *number) made.version = format::kServedVersion;
     fixes_.Put(format::pool_key(), format::encode(made));
     return {};
   }
@@ -300,6 +303,25 @@ Status Checker::scan_side_records() {
       return drop_record(key, "pool", "a deferred block is damaged");
     }
     if (options_.data) deferred_.emplace(format::make_address(device, block), std::string(value));
+  });
+}
+
+// What a pool that serves clients has beside its containers.
+Status Checker::scan_clients() {
+  std::set<ClientId> clients;
+  ROSS_STATUS(each(KeyKind::kClient, [&](std::string_view key, std::string_view value) {
+    const auto client = format::decode_client(key, value);
+    if (!client) return drop_record(key, "pool", "a client's record is damaged: the client has to come anew");
+    clients.insert(client->id);
+  }));
+  ROSS_STATUS(each(KeyKind::kRemembered, [&](std::string_view key, std::string_view value) {
+    const auto change = format::decode_remembered(key, value);
+    if (!change) return drop_record(key, "pool", "what is remembered of a client's change is damaged");
+    if (!clients.contains(change->client)) drop_record(key, "pool", "a change is remembered for no client");
+  }));
+  return each(KeyKind::kTransaction, [&](std::string_view key, std::string_view value) {
+    if (key == format::transaction_key() && format::decode_transaction(value)) return;
+    drop_record(key, "pool", "the number of the last transaction is damaged");
   });
 }
 

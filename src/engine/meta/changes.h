@@ -24,6 +24,7 @@ namespace ross::engine {
 struct Change {
   std::string key;
   std::optional<std::string> value;  // none: erased
+  bool unkept = false;               // since the last keep; see MetaStore
 };
 
 class Changes {
@@ -56,14 +57,15 @@ class Changes {
     const auto found = tree_.find(sought(key));
     return found != tree_.end() ? found->change.get() : nullptr;
   }
-  void set(std::string key, std::optional<std::string> value) {
+  // What is set stays where it is until clear().
+  Change& set(std::string key, std::optional<std::string> value) {
     const Sought place = sought(key);
     const auto found = tree_.lower_bound(place);
     if (found != tree_.end() && found->head == place.head && found->change->key == key) {
       found->change->value = std::move(value);
-    } else {
-      tree_.insert(found, Item{place.head, std::make_unique<Change>(std::move(key), std::move(value))});
+      return *found->change;
     }
+    return *tree_.insert(found, Item{place.head, std::make_unique<Change>(std::move(key), std::move(value))})->change;
   }
   void clear() { tree_.clear(); }
   void swap(Changes& other) { tree_.swap(other.tree_); }

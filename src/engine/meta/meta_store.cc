@@ -95,9 +95,21 @@ Result<std::optional<std::string>> MetaStore::get(std::string_view key) {
   return value;
 }
 
-void MetaStore::put(std::string key, std::string value) { open_.set(std::move(key), std::move(value)); }
+void MetaStore::put(std::string key, std::string value) { note_unkept(open_.set(std::move(key), std::move(value))); }
 
-void MetaStore::erase(std::string key) { open_.set(std::move(key), std::nullopt); }
+void MetaStore::erase(std::string key) { note_unkept(open_.set(std::move(key), std::nullopt)); }
+
+void MetaStore::take_unkept(format::KeptRecord& record) {
+  for (Change* const change : unkept_) {
+    change->unkept = false;
+    if (change->value) {
+      record.put(change->key, *change->value);
+    } else {
+      record.erase(change->key);
+    }
+  }
+  unkept_.clear();
+}
 
 Status MetaStore::scan(std::string_view prefix, std::string_view from, const Visit& visit) {
   const std::string_view start = std::max(prefix, from);
@@ -150,6 +162,7 @@ Status MetaStore::scan(std::string_view prefix, std::string_view from, const Vis
 void MetaStore::seal(rocksdb::WriteBatch& batch) {
   ROSS_CHECK(committing_.empty(), "two transactions commit at once");
   committing_.swap(open_);
+  unkept_.clear();
   for (Changes::Cursor cursor = committing_.from(""); const Change* const change = cursor.get(); cursor.next()) {
     if (change->value) {
       batch.Put(slice(change->key), slice(*change->value));

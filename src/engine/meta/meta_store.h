@@ -15,8 +15,10 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/status.h"
+#include "engine/format/kept.h"
 #include "engine/meta/changes.h"
 
 // RocksDB's headers cost a second of compiling, and most of the engine only hands these on.
@@ -57,14 +59,27 @@ class MetaStore {
   // Blocks until batch is durable.
   Status write(rocksdb::WriteBatch& batch);
   void settle() { committing_.clear(); }
+
+  // From here on what changes is listed for the next keep.
+  void track_unkept() { tracks_unkept_ = true; }
+  [[nodiscard]] bool has_unkept() const { return !unkept_.empty(); }
+  // Adds what changed since the last call or seal to record.
+  void take_unkept(format::KeptRecord& record);
   // Approximate heap and cache use.
   [[nodiscard]] std::uint64_t memory_bytes() const;
 
  private:
   explicit MetaStore(std::unique_ptr<rocksdb::DB> db);
   std::unique_ptr<rocksdb::DB> db_;
+  void note_unkept(Change& change) {
+    if (!tracks_unkept_ || change.unkept) return;
+    change.unkept = true;
+    unkept_.push_back(&change);
+  }
   Changes open_;
   Changes committing_;
+  bool tracks_unkept_ = false;
+  std::vector<Change*> unkept_;  // of open_
 };
 
 Status from_rocksdb(const rocksdb::Status& status, std::string_view doing);

@@ -47,6 +47,7 @@ Inode* NodeTable::insert(format::NodeKey key, const format::InodeRecord& record)
 }
 
 void NodeTable::mark_dirty(Inode& inode) {
+  note_unkept(inode, unkept_inodes_);
   if (inode.dirty) return;
   inode.dirty = true;
   dirty_inodes_.push_back(&inode);
@@ -106,6 +107,7 @@ Result<Segment*> NodeTable::segment_for_write(Inode& inode, std::uint32_t index)
 }
 
 void NodeTable::mark_dirty(Segment& segment) {
+  note_unkept(segment, unkept_segments_);
   if (segment.dirty) return;
   if (!segment.committing) ++segment.inode->busy_segments;
   segment.dirty = true;
@@ -151,30 +153,69 @@ Result<std::vector<std::uint32_t>> NodeTable::segments_from(Inode& inode, std::u
   return found;
 }
 
+namespace {
+
+// A batch of the store, with the names of a record of the kept log.
+struct BatchSink {
+  rocksdb::WriteBatch& batch;
+  void put(const std::string& key, const std::string& value) { batch.Put(key, value); }
+  void erase(const std::string& key) { batch.Delete(key); }
+};
+
+}  // namespace
+
+template <class Sink>
+void NodeTable::add_to(Sink& sink, const Segment& segment) const {
+  const std::string key = format::segment_key(segment.inode->key, segment.index);
+  const std::string value = format::encode_segment(segment.blocks);
+  if (value.empty()) {
+    sink.erase(key);
+  } else {
+    sink.put(key, value);
+  }
+}
+
+template <class Sink>
+void NodeTable::add_to(Sink& sink, const Inode& inode) const {
+  const std::string key = format::node_key(KeyKind::kInode, inode.key);
+  if (inode.gone) {
+    sink.erase(key);
+  } else {
+    sink.put(key, format::encode(inode.record));
+  }
+}
+
+void NodeTable::take_unkept(format::KeptRecord& record) {
+  for (Segment* segment : unkept_segments_) {
+    segment->unkept = false;
+    add_to(record, *segment);
+  }
+  for (Inode* inode : unkept_inodes_) {
+    inode->unkept = false;
+    add_to(record, *inode);
+  }
+  unkept_segments_.clear();
+  unkept_inodes_.clear();
+}
+
 void NodeTable::seal(rocksdb::WriteBatch& batch) {
   ROSS_CHECK(committing_inodes_.empty() && committing_segments_.empty(), "two transactions commit at once");
+  for (Segment* segment : unkept_segments_) segment->unkept = false;
+  for (Inode* inode : unkept_inodes_) inode->unkept = false;
+  unkept_segments_.clear();
+  unkept_inodes_.clear();
+  BatchSink sink{batch};
   committing_inodes_.swap(dirty_inodes_);
   committing_segments_.swap(dirty_segments_);
   for (Segment* segment : committing_segments_) {
     segment->dirty = false;
     segment->committing = true;
-    const std::string value = format::encode_segment(segment->blocks);
-    const std::string key = format::segment_key(segment->inode->key, segment->index);
-    if (value.empty()) {
-      batch.Delete(key);
-    } else {
-      batch.Put(key, value);
-    }
+    add_to(sink, *segment);
   }
   for (Inode* inode : committing_inodes_) {
     inode->dirty = false;
     inode->committing = true;
-    const std::string key = format::node_key(KeyKind::kInode, inode->key);
-    if (inode->gone) {
-      batch.Delete(key);
-    } else {
-      batch.Put(key, format::encode(inode->record));
-    }
+    add_to(sink, *inode);
   }
 }
 

@@ -32,6 +32,7 @@ struct Segment {
   std::uint32_t index = 0;
   bool dirty = false;
   bool committing = false;
+  bool unkept = false;                   // changed since the last keep, then also dirty
   std::vector<format::BlockRef> blocks;  // trailing holes may be left out
   ClockHook<Segment> clock;
 
@@ -51,6 +52,7 @@ struct Inode {
   std::uint32_t opens = 0;  // open files
   bool dirty = false;
   bool committing = false;
+  bool unkept = false;              // changed since the last keep, then also dirty
   bool gone = false;                // deleted
   bool reclaiming = false;          // a long truncate is under way; what extends the file waits
   std::uint32_t busy_segments = 0;  // dirty or committing
@@ -98,6 +100,11 @@ class NodeTable {
   void seal(rocksdb::WriteBatch& batch);
   // The sealed changes are durable.
   void settle();
+  // From here on what changes is listed for the next keep.
+  void track_unkept() { tracks_unkept_ = true; }
+  [[nodiscard]] bool has_unkept() const { return !unkept_inodes_.empty() || !unkept_segments_.empty(); }
+  // Adds what changed since the last call or seal to record.
+  void take_unkept(format::KeptRecord& record);
   // Lets go of the least recently used until the table fits its memory.
   void trim();
   [[nodiscard]] std::uint64_t memory_bytes() const { return memory_bytes_; }
@@ -110,6 +117,17 @@ class NodeTable {
   void settle_inode(Inode& inode) {
     if (inode.evictable()) evictable_inodes_.add(inode);
   }
+  // Lists what has not been listed since the last keep.
+  template <class Item>
+  void note_unkept(Item& item, std::vector<Item*>& list) const {
+    if (!tracks_unkept_ || item.unkept) return;
+    item.unkept = true;
+    list.push_back(&item);
+  }
+  template <class Sink>
+  void add_to(Sink& sink, const Inode& inode) const;
+  template <class Sink>
+  void add_to(Sink& sink, const Segment& segment) const;
   void evict(Inode& inode);
   void evict(Segment& segment);
   Segment* add_segment(Inode& inode, std::uint32_t index, std::vector<format::BlockRef> blocks);
@@ -124,6 +142,9 @@ class NodeTable {
   std::vector<Inode*> committing_inodes_;
   std::vector<Segment*> dirty_segments_;
   std::vector<Segment*> committing_segments_;
+  bool tracks_unkept_ = false;
+  std::vector<Inode*> unkept_inodes_;  // of the dirty ones
+  std::vector<Segment*> unkept_segments_;
   std::uint64_t memory_bytes_ = 0;
 };
 

@@ -33,6 +33,7 @@ Status may_change(const fs::Credential& cred, const format::InodeRecord& node, c
 
 fs::Async<fs::Attr> Container::setattr(const fs::Credential& cred, fs::NodeId node, const fs::SetAttr& change,
                                        std::optional<fs::FileId> file) {
+  const fs::ChangeId change_id = take_change_id();
   Lock lock(core_.mutex);
   core_.nodes.trim();
   if (!core_.admits()) ROSS_CO_OK(co_await core_.admit(lock));
@@ -76,7 +77,9 @@ fs::Async<fs::Attr> Container::setattr(const fs::Credential& cred, fs::NodeId no
   if (change.atime_ns) record.atime_ns = *change.atime_ns;
   if (change.mtime_ns) record.mtime_ns = *change.mtime_ns;
   touch(*inode, false);
-  co_return attr_of(*inode);
+  const fs::Attr changed = attr_of(*inode);
+  core_.remember(change_id, changed.node.value, &changed);
+  co_return changed;
 }
 
 }  // namespace ross::engine

@@ -40,7 +40,7 @@ Result<Inode*> Container::make_node(const fs::Credential& cred, const Inode& dir
   record.atime_ns = record.mtime_ns = record.ctime_ns = record.btime_ns = core_.now_ns();
   if (S_ISDIR(mode)) record.parent = directory.key.node.value;
   ++container.used_nodes;
-  state_.dirty = true;
+  core_.mark_dirty(state_);
   return core_.nodes.insert(key(fs::NodeId(container.next_node++)), record);
 }
 
@@ -58,17 +58,26 @@ Result<Inode*> Container::make_child(const fs::Credential& cred, fs::NodeId pare
   return node;
 }
 
+// What a call answers that gave a node a name, which is also what is remembered of it.
+fs::Attr Container::made(const fs::ChangeId& change_id, const Inode& node, bool created) {
+  const fs::Attr attr = attr_of(node);
+  core_.remember(change_id, attr.node.value, &attr, created);
+  return attr;
+}
+
 fs::Async<fs::Attr> Container::mkdir(const fs::Credential& cred, fs::NodeId parent, std::string_view name,
                                      std::uint32_t mode) {
+  const fs::ChangeId change_id = take_change_id();
   Lock lock(core_.mutex);
   core_.nodes.trim();
   if (!core_.admits()) ROSS_CO_OK(co_await core_.admit(lock));
   ROSS_CO_TRY(Inode* const node, make_child(cred, parent, name, S_IFDIR | (mode & kDirectoryBits)));
-  co_return attr_of(*node);
+  co_return made(change_id, *node);
 }
 
 fs::Async<fs::Attr> Container::mknod(const fs::Credential& cred, fs::NodeId parent, std::string_view name,
                                      std::uint32_t mode, std::uint64_t rdev) {
+  const fs::ChangeId change_id = take_change_id();
   Lock lock(core_.mutex);
   core_.nodes.trim();
   if (!core_.admits()) ROSS_CO_OK(co_await core_.admit(lock));
@@ -82,11 +91,12 @@ fs::Async<fs::Attr> Container::mknod(const fs::Credential& cred, fs::NodeId pare
   }
   ROSS_CO_TRY(Inode* const node, make_child(cred, parent, name, type | (mode & kPermissionBits)));
   if (device) node->record.rdev = rdev;
-  co_return attr_of(*node);
+  co_return made(change_id, *node);
 }
 
 fs::Async<fs::Attr> Container::symlink(const fs::Credential& cred, fs::NodeId parent, std::string_view name,
                                        std::string_view target) {
+  const fs::ChangeId change_id = take_change_id();
   Lock lock(core_.mutex);
   core_.nodes.trim();
   if (!core_.admits()) ROSS_CO_OK(co_await core_.admit(lock));
@@ -96,11 +106,12 @@ fs::Async<fs::Attr> Container::symlink(const fs::Credential& cred, fs::NodeId pa
   ROSS_CO_TRY(Inode* const node, make_child(cred, parent, name, S_IFLNK | 0777));
   node->record.size_bytes = target.size();
   core_.store->put(format::node_key(KeyKind::kSymlink, node->key), std::string(target));
-  co_return attr_of(*node);
+  co_return made(change_id, *node);
 }
 
 fs::Async<fs::Attr> Container::link(const fs::Credential& cred, fs::NodeId node, fs::NodeId parent,
                                     std::string_view name) {
+  const fs::ChangeId change_id = take_change_id();
   Lock lock(core_.mutex);
   core_.nodes.trim();
   if (!core_.admits()) ROSS_CO_OK(co_await core_.admit(lock));
@@ -115,11 +126,12 @@ fs::Async<fs::Attr> Container::link(const fs::Credential& cred, fs::NodeId node,
   put_entry(*place.directory, name, entry_for(*target));
   ++target->record.links;
   touch(*target, false);
-  co_return attr_of(*target);
+  co_return made(change_id, *target);
 }
 
 fs::Async<fs::Opened> Container::create(const fs::Credential& cred, fs::NodeId parent, std::string_view name,
                                         std::uint32_t mode, fs::OpenFlags flags) {
+  const fs::ChangeId change_id = take_change_id();
   for (int tries = 0; tries < kCreateTriesMax; ++tries) {
     Lock lock(core_.mutex);
     core_.nodes.trim();
@@ -127,13 +139,14 @@ fs::Async<fs::Opened> Container::create(const fs::Credential& cred, fs::NodeId p
     ROSS_CO_TRY(const NamePlace place, find_place(cred, parent, name));
     if (!place.entry) {
       ROSS_CO_TRY(Inode* const node, make_child(cred, parent, name, S_IFREG | (mode & kPermissionBits)));
-      co_return fs::Opened{.file = open_node(cred, *node, flags), .attr = attr_of(*node), .created = true};
+      const fs::FileId file = open_node(cred, *node, flags);
+      co_return fs::Opened{.file = file, .attr = made(change_id, *node, true), .created = true};
     }
     if (flags.exclusive) co_return fail(EEXIST);
     if (S_ISDIR(place.entry->type)) co_return fail(EISDIR);
     const fs::NodeId there = place.entry->node;
     lock.unlock();
-    auto opened = co_await open(cred, there, flags);
+    auto opened = co_await open_for(cred, there, flags, &change_id);
     if (opened || opened.error().error() != ESTALE) co_return opened;
     // Unlinked in between: the name is free, or somebody else's file by now.
   }
@@ -141,6 +154,7 @@ fs::Async<fs::Opened> Container::create(const fs::Credential& cred, fs::NodeId p
 }
 
 fs::Async<fs::Opened> Container::create_unnamed(const fs::Credential& cred, fs::NodeId parent, std::uint32_t mode) {
+  const fs::ChangeId change_id = take_change_id();
   Lock lock(core_.mutex);
   core_.nodes.trim();
   if (!core_.admits()) ROSS_CO_OK(co_await core_.admit(lock));
@@ -150,12 +164,13 @@ fs::Async<fs::Opened> Container::create_unnamed(const fs::Credential& cred, fs::
   ROSS_CO_TRY(Inode* const node, make_node(cred, *directory, S_IFREG | (mode & kPermissionBits)));
   node->record.links = 0;
   set_orphan(*node, true);  // a crash before publish() takes it away
-  const fs::OpenFlags flags{.read = true, .write = true};
-  co_return fs::Opened{.file = open_node(cred, *node, flags), .attr = attr_of(*node), .created = true};
+  const fs::FileId file = open_node(cred, *node, {.read = true, .write = true});
+  co_return fs::Opened{.file = file, .attr = made(change_id, *node, true), .created = true};
 }
 
 fs::AsyncStatus Container::publish(const fs::Credential& cred, fs::FileId file, fs::NodeId parent,
                                    std::string_view name) {
+  const fs::ChangeId change_id = take_change_id();
   Lock lock(core_.mutex);
   core_.nodes.trim();
   if (!core_.admits()) {
@@ -187,6 +202,7 @@ fs::AsyncStatus Container::publish(const fs::Credential& cred, fs::FileId file, 
   };
   auto named = name_it();
   if (!named) co_return std::move(named).error();
+  core_.remember(change_id, 0);
   replaced = *named;
   if (replaced != nullptr) co_return co_await reclaim(lock, *replaced);
   co_return Status();

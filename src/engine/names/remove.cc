@@ -38,7 +38,7 @@ Result<Inode*> Container::delete_node(Inode& node) {
     for (std::string& key : keys) core_.store->erase(std::move(key));
   }
   --state_.record.used_nodes;
-  state_.dirty = true;
+  core_.mark_dirty(state_);
   core_.nodes.mark_gone(node);
   return nullptr;
 }
@@ -47,7 +47,7 @@ Result<Inode*> Container::drop_link(Inode& node) {
   --node.record.links;
   touch(node, false);
   if (node.record.links > 0) return nullptr;
-  if (node.opens > 0 || node.pins > 0) {
+  if (node.opens > 0 || node.pins > 0 || core_.holding_orphans) {
     set_orphan(node, true);
     return nullptr;
   }
@@ -83,6 +83,7 @@ runtime::Task<Status> Container::reclaim(Lock& lock, Inode& node) {
 }
 
 fs::AsyncStatus Container::unlink(const fs::Credential& cred, fs::NodeId parent, std::string_view name) {
+  const fs::ChangeId change_id = take_change_id();
   Lock lock(core_.mutex);
   core_.nodes.trim();
   if (!core_.admits()) {
@@ -99,11 +100,13 @@ fs::AsyncStatus Container::unlink(const fs::Credential& cred, fs::NodeId parent,
   };
   auto removed = remove();
   if (!removed) co_return std::move(removed).error();
+  core_.remember(change_id, 0);
   if (*removed != nullptr) co_return co_await reclaim(lock, **removed);
   co_return Status();
 }
 
 fs::AsyncStatus Container::rmdir(const fs::Credential& cred, fs::NodeId parent, std::string_view name) {
+  const fs::ChangeId change_id = take_change_id();
   Lock lock(core_.mutex);
   core_.nodes.trim();
   if (!core_.admits()) {
@@ -123,7 +126,9 @@ fs::AsyncStatus Container::rmdir(const fs::Credential& cred, fs::NodeId parent, 
     return true;
   };
   auto removed = remove();
-  co_return removed ? Status() : std::move(removed).error();
+  if (!removed) co_return std::move(removed).error();
+  core_.remember(change_id, 0);
+  co_return Status();
 }
 
 }  // namespace ross::engine

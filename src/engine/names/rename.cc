@@ -8,6 +8,7 @@ namespace ross::engine {
 
 fs::AsyncStatus Container::rename(const fs::Credential& cred, fs::NodeId parent, std::string_view name,
                                   fs::NodeId new_parent, std::string_view new_name, fs::RenameFlags flags) {
+  const fs::ChangeId change_id = take_change_id();
   Lock lock(core_.mutex);
   core_.nodes.trim();
   if (!core_.admits()) {
@@ -98,6 +99,7 @@ fs::AsyncStatus Container::rename(const fs::Credential& cred, fs::NodeId parent,
   };
   auto moved = move();
   if (!moved) co_return std::move(moved).error();
+  core_.remember(change_id, 0);
   if (*moved != nullptr) co_return co_await reclaim(lock, **moved);
   co_return Status();
 }

@@ -75,6 +75,7 @@ fs::Async<std::vector<std::string>> Container::listxattr(const fs::Credential& c
 
 fs::AsyncStatus Container::setxattr(const fs::Credential& cred, fs::NodeId node, std::string_view name,
                                     std::string_view value, fs::XattrFlags flags) {
+  const fs::ChangeId change_id = take_change_id();
   Lock lock(core_.mutex);
   core_.nodes.trim();
   if (!core_.admits()) {
@@ -94,6 +95,7 @@ fs::AsyncStatus Container::setxattr(const fs::Credential& cred, fs::NodeId node,
     core_.store->put(std::move(key), std::string(value));
     inode->record.flags |= format::InodeRecord::kHasXattrs;
     touch(*inode, false);
+    core_.remember(change_id, 0);
     return true;
   };
   auto done = set();
@@ -101,6 +103,7 @@ fs::AsyncStatus Container::setxattr(const fs::Credential& cred, fs::NodeId node,
 }
 
 fs::AsyncStatus Container::removexattr(const fs::Credential& cred, fs::NodeId node, std::string_view name) {
+  const fs::ChangeId change_id = take_change_id();
   Lock lock(core_.mutex);
   core_.nodes.trim();
   if (!core_.admits()) {
@@ -115,6 +118,7 @@ fs::AsyncStatus Container::removexattr(const fs::Credential& cred, fs::NodeId no
     if (!old) return fail(ENODATA);
     core_.store->erase(std::move(key));
     touch(*inode, false);
+    core_.remember(change_id, 0);
     return true;
   };
   auto done = remove();

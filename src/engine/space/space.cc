@@ -106,8 +106,21 @@ std::vector<Space::ChunkId> Space::take_changed() {
   return std::exchange(changed_, {});
 }
 
+void Space::track_unkept() {
+  for (Device& device : devices_) device.chunk_unkept.resize(device.chunk_changed.size());
+}
+
+std::vector<Space::ChunkId> Space::take_unkept() {
+  for (const ChunkId& id : unkept_) devices_[id.device].chunk_unkept[id.chunk] = false;
+  return std::exchange(unkept_, {});
+}
+
 void Space::mark_changed(std::uint32_t device, std::uint64_t block) {
   const auto chunk = static_cast<std::uint32_t>(block / kSpaceChunkBlocks);
+  if (std::vector<bool>& unkept = devices_[device].chunk_unkept; !unkept.empty() && !unkept[chunk]) {
+    unkept[chunk] = true;
+    unkept_.push_back({device, chunk});
+  }
   if (devices_[device].chunk_changed[chunk]) return;
   devices_[device].chunk_changed[chunk] = true;
   changed_.push_back({device, chunk});

@@ -50,6 +50,9 @@ class Space {
   };
   // The chunks whose referenced bits changed since the last call.
   std::vector<ChunkId> take_changed();
+  // From here on they are also listed for the next keep: those that changed since the last call of take_unkept().
+  void track_unkept();
+  std::vector<ChunkId> take_unkept();
 
   // Takes up to blocks_max blocks in one run, as long a run as is easily found, at least one; up to `credit` of them may be
   // reserved ones. ENOSPC.
@@ -104,6 +107,7 @@ class Space {
     std::vector<std::uint64_t> taken_bits;
     std::vector<std::uint64_t> referenced_bits;
     std::vector<bool> chunk_changed;
+    std::vector<bool> chunk_unkept;  // empty when nothing is kept
   };
   Extent find(std::uint32_t device, std::uint32_t blocks_max);
   void mark_changed(std::uint32_t device, std::uint64_t block);
@@ -112,6 +116,7 @@ class Space {
 
   std::vector<Device> devices_;
   std::vector<ChunkId> changed_;
+  std::vector<ChunkId> unkept_;
   std::vector<format::BlockAddress> dropped_;            // by the open transaction
   std::vector<format::BlockAddress> sealed_;             // by the committing one
   std::deque<std::unique_ptr<Generation>> generations_;  // the last one is current
