@@ -124,6 +124,20 @@ class Fabrics(WithEngine):
         self.bad(ROSS, "ls", f"{self.url}/data".replace("ross:", "ross+ucx+rc:"), says="does not offer ucx+rc")
 
 
+class Libraries(WithEngine):
+    def test_ucx_is_loaded_by_who_uses_it(self):
+        def maps():
+            return pathlib.Path(f"/proc/{self.engine.process.pid}/maps").read_text()
+        loading = {"LD_DEBUG": "files"}
+        self.assertNotIn("/libuc", run(ROSS, "ls", f"{self.url}/data", extra=loading).stderr)
+        self.assertIn("calling init", run(ROSS, "ls", f"{self.url}/data", extra=loading).stderr)
+        self.assertNotRegex(maps(), r"/libuc[pstm]\.so")
+        self.assertEqual(self.engine.stop(), 0)
+        self.engine = self.start("--fabric", "ucx+tcp")
+        self.assertRegex(maps(), r"/libuc[pstm]\.so")
+        self.assertIn("/libucp.so", run(ROSS, "ls", f"{self.url}/data", extra=loading | {"ROSS_FABRIC": "ucx+tcp"}).stderr)
+
+
 class People(WithEngine):
     def test_containers_by_command_line(self):
         self.good(ROSS, "container", "create", f"{self.url}/more", "--quota", "10M")
