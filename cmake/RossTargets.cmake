@@ -70,13 +70,13 @@ endfunction()
 
 # ross_fuzz(url_fuzz SOURCES url_fuzz.cc CORPUS corpus/url DEPENDS ross::attach): a decoder of bytes from outside, given as
 # LLVMFuzzerTestOneInput. The preset fuzz links libFuzzer; every other preset links replay_main.cc, which feeds it the
-# corpus and a bounded, seeded series of mutations of it as a fast test.
+# corpus and a bounded, seeded series of mutations of it as a fast test: 100000, or ROUNDS where each costs system calls.
 option(ROSS_FUZZ "Link fuzz targets with libFuzzer (needs clang)" OFF)
 function(ross_fuzz name)
   if(NOT ROSS_TESTS)
     return()
   endif()
-  cmake_parse_arguments(ARG "" "CORPUS" "SOURCES;DEPENDS" ${ARGN})
+  cmake_parse_arguments(ARG "" "CORPUS;ROUNDS" "SOURCES;DEPENDS" ${ARGN})
   add_executable(${name} ${ARG_SOURCES})
   target_link_libraries(${name} PRIVATE ${ARG_DEPENDS})
   if(ROSS_FUZZ)
@@ -84,7 +84,11 @@ function(ross_fuzz name)
   else()
     target_sources(${name} PRIVATE ${PROJECT_SOURCE_DIR}/test/fuzz/replay_main.cc)
     target_link_libraries(${name} PRIVATE ross::base)
-    add_test(NAME ${name} COMMAND ${name} ${CMAKE_CURRENT_SOURCE_DIR}/${ARG_CORPUS})
+    set(rounds)
+    if(ARG_ROUNDS)
+      set(rounds 1 ${ARG_ROUNDS})
+    endif()
+    add_test(NAME ${name} COMMAND ${name} ${CMAKE_CURRENT_SOURCE_DIR}/${ARG_CORPUS} ${rounds})
     ross_sanitized_test(${name} LABELS fast TIMEOUT 120 ONE_THREAD)
   endif()
 endfunction()

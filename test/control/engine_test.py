@@ -34,15 +34,15 @@ def run(*command, uid=None, extra=None):
 
 
 class Engine:
-    """A ross-engine that was waited for. Its log is in log()."""
+    """A ross-engine that was waited for. Its log is in log(). begin: words before its own, such as nsenter's."""
 
-    def __init__(self, folder, *arguments, environment=None):
+    def __init__(self, folder, *arguments, environment=None, begin=(), host="127.0.0.1"):
         self.log_path = pathlib.Path(folder) / "engine.log"
         with open(self.log_path, "wb") as log:
-            self.process = subprocess.Popen([ENGINE, "--listen", "127.0.0.1:0", *map(str, arguments)], stderr=log,
+            self.process = subprocess.Popen([*begin, ENGINE, "--listen", f"{host}:0", *map(str, arguments)], stderr=log,
                                             env={**os.environ, **(environment or {})})
         deadline = time.monotonic() + SECONDS
-        while (found := re.search(r"serving ross://(127\.0\.0\.1:\d+)/", self.log())) is None:
+        while (found := re.search(rf"serving ross://({re.escape(host)}:\d+)/", self.log())) is None:
             if self.process.poll() is not None or time.monotonic() > deadline:
                 raise AssertionError(f"ross-engine does not serve: {self.log()}")
             time.sleep(0.02)
@@ -122,6 +122,20 @@ class Fabrics(WithEngine):
         self.assertIn("by tcp at", told)
         self.bad(ROSS, "ls", f"{self.url}/data", says="no fabric is called 'rdma'", extra={"ROSS_FABRIC": "rdma"})
         self.bad(ROSS, "ls", f"{self.url}/data".replace("ross:", "ross+ucx+rc:"), says="does not offer ucx+rc")
+
+
+class Libraries(WithEngine):
+    def test_ucx_is_loaded_by_who_uses_it(self):
+        def maps():
+            return pathlib.Path(f"/proc/{self.engine.process.pid}/maps").read_text()
+        loading = {"LD_DEBUG": "files"}
+        self.assertNotIn("/libuc", run(ROSS, "ls", f"{self.url}/data", extra=loading).stderr)
+        self.assertIn("calling init", run(ROSS, "ls", f"{self.url}/data", extra=loading).stderr)
+        self.assertNotRegex(maps(), r"/libuc[pstm]\.so")
+        self.assertEqual(self.engine.stop(), 0)
+        self.engine = self.start("--fabric", "ucx+tcp")
+        self.assertRegex(maps(), r"/libuc[pstm]\.so")
+        self.assertIn("/libucp.so", run(ROSS, "ls", f"{self.url}/data", extra=loading | {"ROSS_FABRIC": "ucx+tcp"}).stderr)
 
 
 class People(WithEngine):
@@ -229,7 +243,27 @@ class Ends(WithEngine):
             self.assertEqual(notify.recv(4096), b"STOPPING=1")
 
 
-class WithTls(WithEngine):
+class Certificates:
+    """Of an authority, a stranger to it, and machines; in self.folder."""
+
+    def make_certificates(self, host="127.0.0.1"):
+        def openssl(*words):
+            subprocess.run(["openssl", *map(str, words)], check=True, capture_output=True, cwd=self.folder)
+        for authority in ("ca", "stranger"):
+            openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", 2, "-subj", f"/CN={authority}",
+                    "-keyout", f"{authority}.key", "-out", f"{authority}.pem")
+        (self.folder / "names").write_text(f"subjectAltName=IP:{host}\n")
+        for name, authority in (("server", "ca"), ("client", "ca"), ("impostor", "stranger")):
+            openssl("req", "-newkey", "rsa:2048", "-nodes", "-subj", f"/CN={name}", "-keyout", f"{name}.key", "-out", f"{name}.csr")
+            openssl("x509", "-req", "-in", f"{name}.csr", "-CA", f"{authority}.pem", "-CAkey", f"{authority}.key",
+                    "-CAcreateserial", "-days", 2, "-extfile", "names", "-out", f"{name}.pem")
+
+    def certificate(self, name, authority="ca"):
+        return {"ROSS_TLS_AUTHORITY": f"{self.folder}/{authority}.pem", "ROSS_TLS_CERTIFICATE": f"{self.folder}/{name}.pem",
+                "ROSS_TLS_KEY": f"{self.folder}/{name}.key"}
+
+
+class WithTls(Certificates, WithEngine):
     def start(self, *arguments):
         self.make_certificates()
         config = self.folder / "tls.toml"
@@ -239,22 +273,6 @@ class WithTls(WithEngine):
         self.addCleanup(engine.stop, signal.SIGKILL)
         self.url = f"ross://{engine.address}/pool0"
         return engine
-
-    def make_certificates(self):
-        def openssl(*words):
-            subprocess.run(["openssl", *map(str, words)], check=True, capture_output=True, cwd=self.folder)
-        for authority in ("ca", "stranger"):
-            openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", 2, "-subj", f"/CN={authority}",
-                    "-keyout", f"{authority}.key", "-out", f"{authority}.pem")
-        (self.folder / "names").write_text("subjectAltName=IP:127.0.0.1\n")
-        for name, authority in (("server", "ca"), ("client", "ca"), ("impostor", "stranger")):
-            openssl("req", "-newkey", "rsa:2048", "-nodes", "-subj", f"/CN={name}", "-keyout", f"{name}.key", "-out", f"{name}.csr")
-            openssl("x509", "-req", "-in", f"{name}.csr", "-CA", f"{authority}.pem", "-CAkey", f"{authority}.key",
-                    "-CAcreateserial", "-days", 2, "-extfile", "names", "-out", f"{name}.pem")
-
-    def certificate(self, name, authority="ca"):
-        return {"ROSS_TLS_AUTHORITY": f"{self.folder}/{authority}.pem", "ROSS_TLS_CERTIFICATE": f"{self.folder}/{name}.pem",
-                "ROSS_TLS_KEY": f"{self.folder}/{name}.key"}
 
     def test_only_who_has_a_certificate_gets_in(self):
         self.good(ROSS, "put", "/etc/hostname", f"{self.url}/data/x", extra=self.certificate("client"))

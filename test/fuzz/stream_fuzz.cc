@@ -12,56 +12,10 @@
 
 #include "base/log.h"
 #include "fabric/stream/stream_channel.h"
+#include "hostile_channel.h"
 
 namespace ross::fabric::stream {
 namespace {
-
-constexpr ChannelLimits kLimits{.head_bytes_max = 256, .payload_bytes_max = 4096};
-constexpr std::size_t kGuardBytes = 64;
-
-struct Peerless final : Receiver {
-  std::vector<std::byte> landing;
-  bool closed = false;
-  Result<memory::Memory> on_head(std::span<const std::byte> head, std::size_t payload_bytes) override {
-    ROSS_CHECK(head.size() <= kLimits.head_bytes_max && payload_bytes <= kLimits.payload_bytes_max && !closed);
-    landing.assign(payload_bytes, std::byte{0});
-    return memory::Memory(landing);
-  }
-  Status on_message() override {
-    ROSS_CHECK(!closed);
-    return {};
-  }
-  void on_closed(const Status& why) override {
-    ROSS_CHECK(!why.ok() && !closed);
-    closed = true;
-  }
-};
-
-// Memory between guards.
-struct Guarded {
-  std::vector<std::byte> bytes = std::vector<std::byte>(1000 + 2 * kGuardBytes, std::byte{7});
-  std::span<std::byte> span() { return std::span(bytes).subspan(kGuardBytes, 1000); }
-  [[nodiscard]] bool whole() const {
-    for (std::size_t i = 0; i < kGuardBytes; ++i) {
-      if (bytes[i] != std::byte{7} || bytes[bytes.size() - 1 - i] != std::byte{7}) return false;
-    }
-    return true;
-  }
-};
-
-struct Asked : Transfer {
-  int told = 0;
-  Asked() {
-    done = [](Transfer& self, int) { ++static_cast<Asked&>(self).told; };
-  }
-};
-
-void put_keys(std::vector<std::byte>& bytes, const Key& write, const Key& read) {
-  for (std::size_t i = 0; i + sizeof(Key) <= bytes.size(); ++i) {
-    if (std::memcmp(bytes.data() + i, "KEYw", 4) == 0) std::memcpy(bytes.data() + i, &write, sizeof write);
-    if (std::memcmp(bytes.data() + i, "KEYr", 4) == 0) std::memcpy(bytes.data() + i, &read, sizeof read);
-  }
-}
 
 void run(const std::uint8_t* data, std::size_t size) {
   log().set_level(spdlog::level::off);
@@ -76,7 +30,7 @@ void run(const std::uint8_t* data, std::size_t size) {
   Guarded into;
   const Key write_key = *home.windows.add(write.span(), Access::kWrite, 0);
   const Key read_key = *home.windows.add(read.span(), Access::kRead, 0);
-  const Window window{.size_bytes = 1000, .key = to_text(read_key)};
+  const Window window{.size_bytes = Guarded::kBytes, .key = to_text(read_key)};
   Peerless receiver;
   Asked asked;
   asked.local = memory::Memory(into.span());
@@ -94,7 +48,8 @@ void run(const std::uint8_t* data, std::size_t size) {
     loop->poll();
     std::vector<std::byte> bytes(size > 0 ? size - 1 : 0);
     if (!bytes.empty()) std::memcpy(bytes.data(), data + 1, bytes.size());
-    put_keys(bytes, write_key, read_key);
+    put_key(bytes, "KEYw", std::as_bytes(std::span(&write_key, 1)));
+    put_key(bytes, "KEYr", std::as_bytes(std::span(&read_key, 1)));
     // The first byte says in what pieces they come.
     const std::size_t piece = size > 0 && data[0] > 0 ? data[0] * std::size_t{7} : bytes.size() + 1;
     std::vector<std::byte> answers(65536);

@@ -19,7 +19,8 @@ int finish(Context& context, Status status) {
   const Status printed = context.out.flush();
   if (printed.error() == EPIPE) return 128 + SIGPIPE;  // the reader has seen enough: nothing to tell
   if (!status.ok()) context.report({}, status);
-  if (!closed.ok()) context.report({}, closed);
+  // A connection that broke was told by what it broke.
+  if (!closed.ok() && (closed.retry() != Retry::kSession || context.errors() == 0)) context.report({}, closed);
   if (!printed.ok()) context.report("standard output", printed);
   if (interrupted()) return interrupt_exit_code();
   return context.errors() > 0 ? 1 : 0;

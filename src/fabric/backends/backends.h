@@ -28,7 +28,8 @@ const std::vector<Backend>& backends();
 // EINVAL with the names there are.
 Result<const Backend*> find_backend(std::string_view name);
 // host: our own address, numeric, for backends that bind to one. Errors: EINVAL for a name that is none, ENOTSUP with the reason
-// for one that this build has not, ENODEV and the like where the machine has nothing for it.
+// for one that this build has not or whose library is not installed (libfabric and UCX are loaded by the first domain of theirs), ENODEV
+// and the like where the machine has nothing for it.
 Result<std::unique_ptr<Domain>> make_domain(std::string_view name, std::string_view host);
 
 }  // namespace ross::fabric

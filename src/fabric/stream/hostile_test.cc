@@ -421,8 +421,9 @@ TEST(Addresses, AreHostAndPort) {
       EXPECT_EQ(tcp::to_text(*place), good);
     }
   }
-  for (const char* const bad : {"", ":", ":1", "host", "host:", "host:x", "host:65536", "host:-1", "host:1 ", "::1:7",
-                                "[::1]", "[]:1", "[::1:1", "[::1]x:1"}) {
+  for (const char* const bad :
+       {"", ":", ":1", "host", "host:", "host:x", "host:65536", "host:-1", "host:1 ", "::1:7", "[::1]", "[]:1",
+        "[::1:1", "[::1]x:1", "[host]:1", "[127.0.0.1]:1", "[[::1]:1", "a]:1"}) {
     EXPECT_EQ(tcp::parse(bad).error().error(), EINVAL) << bad;
   }
   EXPECT_FALSE(tcp::numeric(*tcp::parse("localhost:1")).has_value());

@@ -24,13 +24,14 @@ Result<HostPort> parse(std::string_view address) {
   if (colon == std::string_view::npos || colon == 0) return bad();
   std::string_view host = address.substr(0, colon);
   const std::string_view digits = address.substr(colon + 1);
-  if (host.front() == '[') {
-    if (host.size() < 3 || host.back() != ']') return bad();
+  const bool bracketed = host.front() == '[';
+  if (bracketed) {
+    if (host.back() != ']') return bad();
     host = host.substr(1, host.size() - 2);
-  } else if (host.find(':') != std::string_view::npos) {
-    return bad();
   }
-  if (host.find('\0') != std::string_view::npos) return bad();
+  // Brackets are for what has colons, and for nothing else.
+  if (bracketed != (host.find(':') != std::string_view::npos)) return bad();
+  if (host.find_first_of(std::string_view("[]\0", 3)) != std::string_view::npos) return bad();
   HostPort parsed{.host = std::string(host)};
   const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), parsed.port);
   if (digits.empty() || error != std::errc() || end != digits.data() + digits.size()) return bad();

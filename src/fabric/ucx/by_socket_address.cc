@@ -62,7 +62,7 @@ class BySocketAddress final : public Meeting {
  public:
   BySocketAddress(MeetingHost& host, Worker& worker) : host_(host), worker_(worker) {}
   ~BySocketAddress() override {
-    if (listener_ != nullptr) ucp_listener_destroy(listener_);
+    if (listener_ != nullptr) library().listener_destroy(listener_);
   }
 
   Result<std::string> listen(const std::string& where) override {
@@ -75,13 +75,14 @@ class BySocketAddress final : public Meeting {
     params.conn_handler.cb = [](ucp_conn_request_h request, void* worker) {
       static_cast<Worker*>(worker)->report({.kind = Event::Kind::kAsked, .asked = request});
     };
-    if (const ucs_status_t status = ucp_listener_create(worker_.handle(), &params, &listener_); status != UCS_OK) {
+    if (const ucs_status_t status = library().listener_create(worker_.handle(), &params, &listener_);
+        status != UCS_OK) {
       listener_ = nullptr;
       return fail(to_status(status, fmt::format("cannot listen at {}", where)));
     }
     ucp_listener_attr_t attributes{};
     attributes.field_mask = UCP_LISTENER_ATTR_FIELD_SOCKADDR;
-    if (const ucs_status_t status = ucp_listener_query(listener_, &attributes); status != UCS_OK) {
+    if (const ucs_status_t status = library().listener_query(listener_, &attributes); status != UCS_OK) {
       return fail(to_status(status, "UCX does not tell where it listens"));
     }
     return format(attributes.sockaddr);
@@ -96,7 +97,7 @@ class BySocketAddress final : public Meeting {
     params.sockaddr.addr = reinterpret_cast<const sockaddr*>(&address.storage);
     params.sockaddr.addrlen = address.size;
     ucp_ep_h endpoint = nullptr;
-    if (const ucs_status_t status = ucp_ep_create(worker_.handle(), &params, &endpoint); status != UCS_OK) {
+    if (const ucs_status_t status = library().ep_create(worker_.handle(), &params, &endpoint); status != UCS_OK) {
       link->cut(to_status(status, fmt::format("cannot connect to {}", where)));
       return fail(link->why());
     }
@@ -114,7 +115,7 @@ class BySocketAddress final : public Meeting {
     params.field_mask |= UCP_EP_PARAM_FIELD_CONN_REQUEST;
     params.conn_request = request;
     ucp_ep_h endpoint = nullptr;
-    if (const ucs_status_t status = ucp_ep_create(worker_.handle(), &params, &endpoint); status != UCS_OK) {
+    if (const ucs_status_t status = library().ep_create(worker_.handle(), &params, &endpoint); status != UCS_OK) {
       return host_.not_met(**link, to_status(status, "cannot take a connection"));
     }
     (*link)->set_endpoint(endpoint);
@@ -122,7 +123,9 @@ class BySocketAddress final : public Meeting {
     guests_.emplace(endpoint, *link);
   }
 
-  void refuse_asked(void* asked) override { ucp_listener_reject(listener_, static_cast<ucp_conn_request_h>(asked)); }
+  void refuse_asked(void* asked) override {
+    library().listener_reject(listener_, static_cast<ucp_conn_request_h>(asked));
+  }
 
   // A guest's greeting says which UCX endpoint it answers on. It can name another guest's, who then is not met: it learns
   // nothing, for the answer goes to that one.

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "fabric/ucx/context.h"
 #include "fabric/ucx/endpoint.h"
 #include "fabric/ucx/library.h"
 #include "fabric/ucx/transport.h"
@@ -14,7 +15,7 @@ class UcxRegion final : public Region {
   UcxRegion(ucp_context_h context, ucp_mem_h handle, std::span<std::byte> memory)
       : Region(memory), context_(context), handle_(handle) {}
   ~UcxRegion() override {
-    if (handle_ != nullptr) ucp_mem_unmap(context_, handle_);
+    if (handle_ != nullptr) library().mem_unmap(context_, handle_);
   }
 
  private:
@@ -43,7 +44,7 @@ class UcxDomain final : public Domain {
       params.field_mask = UCP_MEM_MAP_PARAM_FIELD_ADDRESS | UCP_MEM_MAP_PARAM_FIELD_LENGTH;
       params.address = memory.data();
       params.length = memory.size();
-      if (const ucs_status_t status = ucp_mem_map(context_.get(), &params, &handle); status != UCS_OK) {
+      if (const ucs_status_t status = library().mem_map(context_.get(), &params, &handle); status != UCS_OK) {
         return fail(to_status(status, fmt::format("cannot register {} bytes", memory.size())));
       }
     }

@@ -28,7 +28,8 @@ struct Options {
   std::vector<std::pair<std::string, std::string>> settings;
 };
 
-// Errors: EINVAL (no such transport or setting), ENODEV (no device for it on this machine).
+// Loads UCX if nobody has. Errors: ENOTSUP (UCX is not installed, or another version), EINVAL (no such transport or
+// setting), ENODEV (no device for it on this machine).
 Result<std::unique_ptr<Domain>> make_domain(const Options& options);
 
 }  // namespace ross::fabric::ucx

@@ -52,8 +52,8 @@ void Link::send_hello(Frame frame, std::uint64_t to) {
   ucp_request_param_t param = Worker::send_parameters(*operation);
   param.flags = UCP_AM_SEND_FLAG_EAGER | UCP_AM_SEND_FLAG_REPLY;
   ++requests_;
-  worker_.started(*operation, ucp_am_send_nbx(endpoint_, kActiveMessage, operation->header.data(), sizeof header,
-                                              operation->header.data() + sizeof header, sizeof said, &param));
+  worker_.started(*operation, library().am_send_nbx(endpoint_, kActiveMessage, operation->header.data(), sizeof header,
+                                                    operation->header.data() + sizeof header, sizeof said, &param));
 }
 
 Status Link::meet(const Hello& said) {
@@ -138,8 +138,8 @@ void Link::cut(const Status& why) {
     ucp_request_param_t param{};
     param.op_attr_mask = UCP_OP_ATTR_FIELD_FLAGS;
     param.flags = UCP_EP_CLOSE_FLAG_FORCE;
-    const ucs_status_ptr_t request = ucp_ep_close_nbx(endpoint_, &param);
-    if (UCS_PTR_IS_PTR(request)) ucp_request_free(request);
+    const ucs_status_ptr_t request = library().ep_close_nbx(endpoint_, &param);
+    if (UCS_PTR_IS_PTR(request)) library().request_free(request);
     endpoint_ = nullptr;
   }
   worker_.remove_link(id_);  // what still comes is nobody's

@@ -126,7 +126,7 @@ void Link::take_message(const ItemHeader& header, std::uint32_t number, std::uin
 // Shows the receiver the message that is next. True when it is whole and the one behind may follow.
 bool Link::deliver(const ItemHeader& header, std::span<const std::byte> bytes, void* bulk) {
   const auto drop = [this, bulk] {
-    if (bulk != nullptr) ucp_am_data_release(worker_.handle(), bulk);
+    if (bulk != nullptr) library().am_data_release(worker_.handle(), bulk);
     return false;
   };
   if (body_follows_ != (header.item == Item::kBody)) {
@@ -184,7 +184,7 @@ void Link::land_message(const memory::Memory& into, void* bulk, std::size_t size
   }
   landing_ = true;
   ++requests_;
-  worker_.started(*operation, ucp_am_recv_data_nbx(worker_.handle(), bulk, buffer, count, &param));
+  worker_.started(*operation, library().am_recv_data_nbx(worker_.handle(), bulk, buffer, count, &param));
 }
 
 void Link::finish_message() {
@@ -213,7 +213,7 @@ void Link::advance() {
 
 void Link::drop_slots() {
   for (Slot& slot : slots_) {
-    if (slot.held != nullptr) ucp_am_data_release(worker_.handle(), slot.held);
+    if (slot.held != nullptr) library().am_data_release(worker_.handle(), slot.held);
     slot.held = nullptr;
     slot.kind = Slot::Kind::kEmpty;
     slot.bytes = {};
@@ -241,8 +241,8 @@ void Link::take_put(const ItemHeader& header, std::uint32_t number, std::span<co
   ++window->transfers;
   const ucp_request_param_t param = Worker::receive_parameters(*operation);
   ++requests_;
-  worker_.started(*operation, ucp_am_recv_data_nbx(worker_.handle(), std::exchange(bulk->held, nullptr), into,
-                                                   header.payload_bytes, &param));
+  worker_.started(*operation, library().am_recv_data_nbx(worker_.handle(), std::exchange(bulk->held, nullptr), into,
+                                                         header.payload_bytes, &param));
 }
 
 void Link::finish_put(std::uint32_t number) {
@@ -304,8 +304,8 @@ void Link::take_answer(const ItemHeader& header, std::span<const std::byte> byte
   operation->number = number;
   const ucp_request_param_t param = Worker::receive_parameters(*operation);
   ++requests_;
-  worker_.started(*operation, ucp_am_recv_data_nbx(worker_.handle(), std::exchange(bulk->held, nullptr), into,
-                                                   get.size_bytes, &param));
+  worker_.started(*operation, library().am_recv_data_nbx(worker_.handle(), std::exchange(bulk->held, nullptr), into,
+                                                         get.size_bytes, &param));
 }
 
 }  // namespace ross::fabric::ucx

@@ -240,8 +240,8 @@ void Link::send_batch() {
   ++requests_;
   const ucs_status_ptr_t request =
       endpoint_ == nullptr ? UCS_STATUS_PTR(UCS_ERR_CANCELED)
-                           : ucp_am_send_nbx(endpoint_, kActiveMessage, &batch->header, sizeof batch->header,
-                                             batch->bytes.get(), batch->size_bytes, &param);
+                           : library().am_send_nbx(endpoint_, kActiveMessage, &batch->header, sizeof batch->header,
+                                                   batch->bytes.get(), batch->size_bytes, &param);
   if (request == nullptr) {  // the usual way, without an event
     take_done(*operation);
   } else {
@@ -278,9 +278,10 @@ void Link::send_bulk(Operation& operation, const memory::Memory& payload) {
     count = operation.pieces.size();
   }
   ++requests_;
-  worker_.started(operation, endpoint_ == nullptr ? UCS_STATUS_PTR(UCS_ERR_CANCELED)
-                                                  : ucp_am_send_nbx(endpoint_, kActiveMessage, operation.header.data(),
-                                                                    operation.header.size(), buffer, count, &param));
+  worker_.started(operation, endpoint_ == nullptr
+                                 ? UCS_STATUS_PTR(UCS_ERR_CANCELED)
+                                 : library().am_send_nbx(endpoint_, kActiveMessage, operation.header.data(),
+                                                         operation.header.size(), buffer, count, &param));
 }
 
 // ---- receipts ----

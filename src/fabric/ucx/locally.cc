@@ -101,13 +101,13 @@ class Locally final : public Meeting, private Watched {
   static Status greet(const Line& line) {
     ucp_address_t* address = nullptr;
     std::size_t address_bytes = 0;
-    const ucs_status_t status = ucp_worker_get_address(line.link.worker().handle(), &address, &address_bytes);
+    const ucs_status_t status = library().worker_get_address(line.link.worker().handle(), &address, &address_bytes);
     if (status != UCS_OK) return to_status(status, "UCX does not tell a worker's address");
     std::vector<std::byte> said(sizeof(Greeting) + address_bytes);
     const Greeting greeting{.hello = line.link.hello(), .address_bytes = address_bytes};
     std::memcpy(said.data(), &greeting, sizeof greeting);
     std::memcpy(said.data() + sizeof greeting, address, address_bytes);
-    ucp_worker_release_address(line.link.worker().handle(), address);
+    library().worker_release_address(line.link.worker().handle(), address);
     const ssize_t sent = ::send(line.socket.fd(), said.data(), said.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
     if (sent == static_cast<ssize_t>(said.size())) return {};
     return Status(sent < 0 ? errno : EIO, "the process at the other end takes no greeting");
@@ -144,7 +144,7 @@ class Locally final : public Meeting, private Watched {
     params.field_mask |= UCP_EP_PARAM_FIELD_REMOTE_ADDRESS;
     params.address = reinterpret_cast<const ucp_address_t*>(line.got.data() + sizeof(Greeting));
     ucp_ep_h endpoint = nullptr;
-    if (const ucs_status_t status = ucp_ep_create(link.worker().handle(), &params, &endpoint); status != UCS_OK) {
+    if (const ucs_status_t status = library().ep_create(link.worker().handle(), &params, &endpoint); status != UCS_OK) {
       return host_.not_met(link, to_status(status, "cannot connect by shared memory"));
     }
     link.set_endpoint(endpoint);

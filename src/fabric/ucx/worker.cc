@@ -18,16 +18,16 @@ Result<std::unique_ptr<Worker>> Worker::create(ucp_context_h context) {
   params.thread_mode = UCS_THREAD_MODE_SINGLE;
   params.flags = UCP_WORKER_FLAG_IGNORE_REQUEST_LEAK;
   ucp_worker_h handle = nullptr;
-  if (const ucs_status_t status = ucp_worker_create(context, &params, &handle); status != UCS_OK) {
+  if (const ucs_status_t status = library().worker_create(context, &params, &handle); status != UCS_OK) {
     return fail(to_status(status, "UCX cannot make a worker"));
   }
   std::unique_ptr<Worker> worker(new Worker(handle));
-  if (const ucs_status_t status = ucp_worker_get_efd(handle, &worker->fd_); status != UCS_OK) {
+  if (const ucs_status_t status = library().worker_get_efd(handle, &worker->fd_); status != UCS_OK) {
     return fail(to_status(status, "UCX has no descriptor to wait on"));
   }
   ucp_worker_attr_t attributes{};
   attributes.field_mask = UCP_WORKER_ATTR_FIELD_MAX_AM_HEADER;
-  if (const ucs_status_t status = ucp_worker_query(handle, &attributes); status != UCS_OK) {
+  if (const ucs_status_t status = library().worker_query(handle, &attributes); status != UCS_OK) {
     return fail(to_status(status, "UCX does not describe its worker"));
   }
   worker->header_bytes_max_ = attributes.max_am_header;
@@ -39,7 +39,7 @@ Result<std::unique_ptr<Worker>> Worker::create(ucp_context_h context) {
                   const ucp_am_recv_param_t* param) {
     return static_cast<Worker*>(self)->arrived(header, header_bytes, data, size_bytes, *param);
   };
-  if (const ucs_status_t status = ucp_worker_set_am_recv_handler(handle, &handler); status != UCS_OK) {
+  if (const ucs_status_t status = library().worker_set_am_recv_handler(handle, &handler); status != UCS_OK) {
     return fail(to_status(status, "UCX takes no handler of active messages"));
   }
   return worker;
@@ -47,13 +47,13 @@ Result<std::unique_ptr<Worker>> Worker::create(ucp_context_h context) {
 
 Worker::~Worker() {
   for (const Event& event : events_.list) release(event);
-  ucp_worker_destroy(worker_);
+  library().worker_destroy(worker_);
 }
 
 std::size_t Worker::progress() {
   std::size_t count = 0;
   for (int round = 0; round < kRoundsMax; ++round) {
-    const unsigned did = ucp_worker_progress(worker_);
+    const unsigned did = library().worker_progress(worker_);
     if (did == 0) break;
     count += did;
     if (events_.bytes.size() > kBytesKept) break;
@@ -68,7 +68,7 @@ Events Worker::take() {
 }
 
 void Worker::release(const Event& event) {
-  if (event.held != nullptr) ucp_am_data_release(worker_, event.held);
+  if (event.held != nullptr) library().am_data_release(worker_, event.held);
 }
 
 void Worker::give_back(Events&& events) {
@@ -134,7 +134,7 @@ ucp_request_param_t Worker::send_parameters(Operation& operation) {
   param.op_attr_mask = UCP_OP_ATTR_FIELD_CALLBACK | UCP_OP_ATTR_FIELD_USER_DATA | UCP_OP_ATTR_FIELD_FLAGS;
   param.cb.send = [](void* request, ucs_status_t status, void* self) {
     finished(*static_cast<Operation*>(self), status);
-    ucp_request_free(request);
+    library().request_free(request);
   };
   param.user_data = &operation;
   return param;
@@ -145,7 +145,7 @@ ucp_request_param_t Worker::receive_parameters(Operation& operation) {
   param.op_attr_mask = UCP_OP_ATTR_FIELD_CALLBACK | UCP_OP_ATTR_FIELD_USER_DATA;
   param.cb.recv_am = [](void* request, ucs_status_t status, std::size_t /*length*/, void* self) {
     finished(*static_cast<Operation*>(self), status);
-    ucp_request_free(request);
+    library().request_free(request);
   };
   param.user_data = &operation;
   return param;

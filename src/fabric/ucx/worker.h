@@ -100,7 +100,7 @@ class Worker {
   // Lets UCX work. Adds to the events; calls nobody.
   std::size_t progress();
   // True: the descriptor will be readable when there is something to do. False: there is already.
-  bool arm() { return events_.list.empty() && ucp_worker_arm(worker_) == UCS_OK; }
+  bool arm() { return events_.list.empty() && library().worker_arm(worker_) == UCS_OK; }
 
   // The events so far; more may come meanwhile. Each is released when it was handled, then all are given back.
   Events take();
