@@ -112,11 +112,14 @@ Load::Load(const Options& options) : options_(options) {
   for (std::size_t i = 0; i < token.size(); ++i) {
     token[i] = static_cast<std::uint8_t>(std::strtoul(options.token.substr(2 * i, 2).c_str(), nullptr, 16));
   }
-  // Where the kernel tells the server who comes, a session is for that process and needs no token.
-  if ((*domain)->traits().same_machine_only) token = {};
   auto session = client::Session::connect(*std::move(domain), options.address, token,
                                           system_clock().monotonic_ns() + 10'000'000'000);
   if (!session) give_up("connecting", session.error().message());
+  // As attach() has it, but that a server which goes is the end of the measurement.
+  const auto is_over = [](std::int64_t) -> Result<client::Recovery::Found> {
+    return fail(ESTALE, "the server is gone");
+  };
+  (*session)->outlive(is_over, {});
   auto opened = client::open_container(*std::move(session), options.container);
   if (!opened) give_up("opening the container", opened.error().message());
   fs_ = *std::move(opened);

@@ -14,6 +14,7 @@
 #include <string>
 #include <vector>
 
+#include "base/random_bytes.h"
 #include "base/units.h"
 #include "engine/pool.h"
 #include "measure.h"
@@ -63,20 +64,24 @@ int run(int argc, char** argv) {
   spec.devices.push_back({.kind = engine::DeviceKind::kRam, .path = {}, .size_bytes = device_mib * kMiB});
   const std::filesystem::path place = std::filesystem::path(directory) / "pool";
   must(engine::Pool::create(place, spec), "making the pool");
-  auto pool = must(engine::Pool::open(place, {}), "opening the pool");
+  // As ross-engine serves it: what is answered is kept.
+  engine::PoolOptions options;
+  options.serves_clients = true;
+  auto pool = must(engine::Pool::open(place, options), "opening the pool");
   must(pool->create_container("bench", {}), "making the container");
   touch_device(*pool, device_mib * kMiB);
   std::vector<server::Listener> listeners(1);
   listeners[0] = {.domain = must(make_domain(backend), backend), .address = listen_address(backend, directory)};
-  auto server = must(server::Server::start(*pool, std::move(listeners), {}), "serving");
+  auto server = must(server::Server::start(*pool, std::move(listeners), {.remembers = true}), "serving");
   fmt::print("{{\"pid\": {}, \"address\": \"{}\", \"container\": \"bench\"}}\n", ::getpid(), server->addresses().at(0));
   std::fflush(stdout);
   for (std::string line; std::getline(std::cin, line);) {
     // Known to be us, as a control plane would have made sure: the same user on the same machine.
-    const auto token = must(server->begin_session({.pid = 0, .uid = ::geteuid(), .gid = ::getegid(), .groups = {}}),
-                            "beginning a session");
+    server::Applicant applicant{.peer = {.pid = 0, .uid = ::geteuid(), .gid = ::getegid(), .groups = {}}};
+    fill_random(applicant.client);
+    const auto begun = must(server->begin_session(applicant), "beginning a session");
     std::string text;
-    for (const std::uint8_t byte : token) text += fmt::format("{:02x}", byte);
+    for (const std::uint8_t byte : begun.token) text += fmt::format("{:02x}", byte);
     fmt::print("{}\n", text);
     std::fflush(stdout);
   }

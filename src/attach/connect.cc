@@ -4,11 +4,13 @@
 #include <fmt/ranges.h>
 #include <unistd.h>
 
+#include <charconv>
 #include <cstdlib>
 
 #include "attach/remote_pool.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/random_bytes.h"
 #include "client/control.h"
 #include "client/session.h"
 #include "fabric/backends/backends.h"
@@ -37,6 +39,37 @@ Status usable(const fabric::Backend& backend, const client::FabricAddress& offer
   return {};
 }
 
+// Seconds that calls wait for a server that is away.
+std::int64_t patience_ns() {
+  constexpr std::int64_t kSecondNs = 1'000'000'000;
+  constexpr std::int64_t kSecondsMax = 86'400;
+  constexpr std::int64_t kOutageNs = 60 * kSecondNs;
+  const char* const variable = std::getenv("ROSS_OUTAGE_SECONDS");
+  std::int64_t seconds = 0;
+  if (variable == nullptr) return kOutageNs;
+  const std::string_view digits(variable);
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), seconds);
+  if (error != std::errc() || end != digits.data() + digits.size() || seconds < 0 || seconds > kSecondsMax) {
+    log().warn("ROSS_OUTAGE_SECONDS={} is no number of seconds up to {}: it is not heeded", digits, kSecondsMax);
+    return kOutageNs;
+  }
+  return seconds * kSecondNs;
+}
+
+// How a session gets back to its pool by the same fabric.
+client::Recovery::Ask asking_again(const Url& url, std::string backend, const wire::ClientId& id) {
+  return [server = url.server, pool = url.pool, tls = client::tls_from_environment(), backend = std::move(backend),
+          id](std::int64_t deadline_ns) -> Result<client::Recovery::Found> {
+    ROSS_TRY(const client::Grant grant,
+             client::begin_session(server, pool, tls, {.id = id, .returning = true}, deadline_ns));
+    for (const client::FabricAddress& offer : grant.fabrics) {
+      if (offer.backend != backend) continue;
+      return client::Recovery::Found{.address = offer.address, .token = grant.token, .resumed = grant.resumed};
+    }
+    return fail(ENOTSUP, fmt::format("{} does not offer {} any more", server, backend));
+  };
+}
+
 Result<std::unique_ptr<client::Session>> connect_by(const client::FabricAddress& offer, const client::Grant& grant,
                                                     std::int64_t deadline_ns) {
   ROSS_TRY(std::unique_ptr<fabric::Domain> domain, fabric::make_domain(offer.backend, {}));
@@ -48,8 +81,10 @@ Result<std::unique_ptr<client::Session>> connect_by(const client::FabricAddress&
 Result<std::unique_ptr<engine::Pool>> connect(const Url& url) {
   const std::int64_t deadline_ns = system_clock().monotonic_ns() + kConnectNs;
   ROSS_TRY(const std::string wanted, wanted_fabric(url));
+  client::Client self;
+  fill_random(self.id);
   ROSS_TRY(const client::Grant grant,
-           client::begin_session(url.server, url.pool, client::tls_from_environment(), deadline_ns));
+           client::begin_session(url.server, url.pool, client::tls_from_environment(), self, deadline_ns));
   std::vector<std::string> reasons;
   for (const fabric::Backend& backend : fabric::backends()) {
     if (wanted.empty() ? !backend.automatic : backend.name != wanted) continue;
@@ -60,6 +95,7 @@ Result<std::unique_ptr<engine::Pool>> connect(const Url& url) {
         auto session = connect_by(offer, grant, deadline_ns);
         if (session.has_value()) {
           log().info("{}: pool {} by {} at {}", url.server, url.pool, offer.backend, offer.address);
+          (*session)->outlive(asking_again(url, offer.backend, self.id), {.patience_ns = patience_ns()});
           return make_remote_pool(*std::move(session));
         }
         why = std::move(session).error();

@@ -108,6 +108,7 @@ class HostedPool final : public engine::Pool {
     return pool_->open_container(name);
   }
   engine::PoolInfo info() override { return pool_->info(); }
+  engine::Clients* clients() override { return pool_->clients(); }
   Status sync() override { return pool_->sync(); }
   Status close() override {
     if (pool_ == nullptr) return {};

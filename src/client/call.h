@@ -5,10 +5,12 @@
 
 #include <coroutine>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "base/status.h"
+#include "client/holdings.h"
 #include "fabric/endpoint.h"
 #include "memory/memory.h"
 #include "wire/message.h"
@@ -28,12 +30,23 @@ struct Answer {
 class Lane;
 
 struct Call : fabric::Outgoing {
+  // data goes with the request; the reply's lands in into. Both live until the call is answered.
+  Call(const wire::Request& request, memory::Memory data, memory::Memory into);
+
   Lane* lane = nullptr;
+  memory::Memory data;
   memory::Memory into;
-  std::vector<fabric::Window> windows;  // onto into or what was the payload, from when it is sent until it is answered
-  std::uint64_t bytes = 0;              // what it counts against the bytes in flight
-  bool lock_wait = false;               // not counted as in flight: it may take as long as it likes
-  bool gone_out = false;                // the channel is done with it
+  std::vector<fabric::Window> windows;   // onto into or data, from when it is sent until it is answered
+  std::unique_ptr<Holdings::Note> note;  // of a call whose answer changes what the session holds
+  std::uint64_t id = 0;                  // from when it is sent first
+  std::size_t head_bytes = 0;            // without the windows
+  std::uint64_t bytes = 0;               // what it counts against the bytes in flight
+  std::uint16_t slot = 0;                // of a change, from when it is sent first
+  bool change = false;                   // has a slot, if patient
+  bool lock_wait = false;                // not counted as in flight: it may take as long as it likes
+  bool patient = true;                   // is made again when the connection is lost
+  bool resent = false;                   // was
+  bool gone_out = false;                 // the channel is done with it
   bool answered = false;
   Status status;
   Answer answer;

@@ -69,6 +69,11 @@ ClientTls tls_from_environment() {
 
 Result<Grant> begin_session(const std::string& address, std::string_view pool, const ClientTls& tls,
                             std::int64_t deadline_ns) {
+  return begin_session(address, pool, tls, {}, deadline_ns);
+}
+
+Result<Grant> begin_session(const std::string& address, std::string_view pool, const ClientTls& tls,
+                            const Client& client, std::int64_t deadline_ns) {
   take_grpc_log();
   ROSS_TRY(const auto creds, credentials(tls));
   grpc::ChannelArguments arguments;
@@ -82,6 +87,8 @@ Result<Grant> begin_session(const std::string& address, std::string_view pool, c
   request.set_pool(std::string(pool));
   request.set_wire_version(wire::kVersion);
   request.set_pid(::getpid());
+  if (client.id != wire::ClientId{}) request.set_client(client.id.data(), client.id.size());
+  request.set_returning(client.returning);
   request.set_uid(::geteuid());
   request.set_gid(::getegid());
   std::vector<gid_t> groups(static_cast<std::size_t>(std::max(::getgroups(0, nullptr), 0)));
@@ -94,6 +101,7 @@ Result<Grant> begin_session(const std::string& address, std::string_view pool, c
   Grant grant;
   if (reply.token().size() != grant.token.size()) return fail(EPROTO, fmt::format("{} gave no token", address));
   std::copy(reply.token().begin(), reply.token().end(), reinterpret_cast<char*>(grant.token.data()));
+  grant.resumed = reply.resumed();
   const std::string machine = machine_id();
   grant.same_machine = !machine.empty() && machine == reply.machine();
   grant.server = reply.server();

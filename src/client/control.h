@@ -35,6 +35,7 @@ struct FabricAddress {
 
 struct Grant {
   wire::Token token{};
+  bool resumed = false;                // the session that this client had goes on, with all it held
   std::vector<FabricAddress> fabrics;  // as the server prefers them
   bool same_machine = false;
   std::string server;  // name and version
@@ -44,5 +45,13 @@ struct Grant {
 // for a pool that is not served, EPROTO for another version; each with a sentence.
 Result<Grant> begin_session(const std::string& address, std::string_view pool, const ClientTls& tls,
                             std::int64_t deadline_ns);
+// The same for a client that names itself, by 16 random bytes that nobody else knows: its session outlives its connections.
+// With `returning` it asks for the session that it has: ESTALE when the server has given it up.
+struct Client {
+  wire::ClientId id{};
+  bool returning = false;
+};
+Result<Grant> begin_session(const std::string& address, std::string_view pool, const ClientTls& tls,
+                            const Client& client, std::int64_t deadline_ns);
 
 }  // namespace ross::client

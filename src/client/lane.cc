@@ -12,20 +12,37 @@ namespace ross::client {
 
 static_assert(wire::kWindowKeyBytesMax == fabric::kKeyBytesMax);
 
-std::vector<memory::Span> slice(const memory::Memory& memory, std::size_t offset_bytes, std::size_t size_bytes) {
-  std::vector<memory::Span> spans;
-  for (const memory::Span& span : memory.spans()) {
-    if (size_bytes == 0) break;
-    if (offset_bytes >= span.size_bytes) {
-      offset_bytes -= span.size_bytes;
-      continue;
-    }
-    const std::size_t step = std::min(size_bytes, span.size_bytes - offset_bytes);
-    spans.push_back({span.data + offset_bytes, step});
-    size_bytes -= step;
-    offset_bytes = 0;
+Call::Call(const wire::Request& request, memory::Memory data_out, memory::Memory data_in)
+    : data(data_out), into(data_in) {
+  wire::encode(request, head);
+  head_bytes = head.size();
+  bytes = head.size() + data.size_bytes() + into.size_bytes();
+  change = wire::is_change(request.op);
+  lock_wait = request.op == wire::Op::kLock && request.mode == wire::kLockWait;
+}
+
+void Lane::Line::push(Call& call) {
+  call.behind = nullptr;
+  *end = &call;
+  end = &call.behind;
+}
+
+void Lane::Line::pop() {
+  first = first->behind;
+  if (first == nullptr) end = &first;
+}
+
+void Lane::Line::push_front(const std::vector<Call*>& calls) {
+  for (auto call = calls.rbegin(); call != calls.rend(); ++call) {
+    if (first == nullptr) end = &(*call)->behind;
+    (*call)->behind = first;
+    first = *call;
   }
-  return spans;
+}
+
+void Lane::Line::clear() {
+  first = nullptr;
+  end = &first;
 }
 
 Lane& Lane::of(const std::shared_ptr<SessionState>& session, runtime::Loop& loop) {
@@ -36,19 +53,31 @@ Lane& Lane::of(const std::shared_ptr<SessionState>& session, runtime::Loop& loop
   return lane;
 }
 
-Lane::Lane(std::shared_ptr<SessionState> session, runtime::Loop& loop)
-    : session_(std::move(session)), loop_(loop), inline_bytes_max_(session_->domain->traits().inline_bytes_max) {
+Lane::Lane(std::shared_ptr<SessionState> session, runtime::Loop& loop, Place place)
+    : session_(std::move(session)),
+      loop_(loop),
+      recovers_(!place.address.empty()),
+      place_(std::move(place)),
+      inline_bytes_max_(session_->domain->traits().inline_bytes_max) {
   dial_.lane = this;
   dial_.done = [](fabric::Connecting& self, Result<std::unique_ptr<fabric::Channel>> channel) {
     static_cast<Dial&>(self).lane->connected(std::move(channel));
   };
   greeting_.sent = [](fabric::Outgoing&, bool) {};
-  turn_.lane = this;
-  turn_.run = [](runtime::Message& self) {
+  ping_.sent = [](fabric::Outgoing& self, bool ok) {
+    if (!ok) static_cast<Ping&>(self).under_way = false;
+  };
+  wire::encode(wire::Request{.op = wire::Op::kPing}, ping_.head);
+  end_turn_.lane = this;
+  end_turn_.run = [](runtime::Message& self) {
     Lane& lane = *static_cast<Turn&>(self).lane;
     lane.loop_.detach(lane.session_.get());
   };
+  back_turn_.lane = this;
+  back_turn_.run = [](runtime::Message& self) { static_cast<Turn&>(self).lane->come_back(); };
 }
+
+Lane::Lane(std::shared_ptr<SessionState> session, runtime::Loop& loop) : Lane(std::move(session), loop, Place()) {}
 
 Lane::~Lane() {
   if (session_->pid != ::getpid()) {
@@ -59,10 +88,15 @@ Lane::~Lane() {
   }
   *alive_ = false;
   ending_ = true;
-  ROSS_CHECK(calls_.empty() && waiting_ == nullptr && landing_ == nullptr, "a loop ended with calls in flight");
+  ROSS_CHECK(calls_.empty() && waiting_.first == nullptr && waiting_locks_.first == nullptr && landing_ == nullptr,
+             "a loop ended with calls in flight");
   if (channel_ != nullptr) channel_->close();
   constexpr std::int64_t kLookNs = 1'000'000'000;
-  while (state_ == State::kConnecting || channel_ != nullptr) loop_.wait(loop_.clock().monotonic_ns() + kLookNs);
+  if (waits_for_recovery_ && session_->recovery->cancel(back_turn_)) waits_for_recovery_ = false;
+  while (state_ == State::kConnecting || channel_ != nullptr || waits_for_recovery_) {
+    loop_.wait(loop_.clock().monotonic_ns() + kLookNs);
+  }
+  session_->slots.give_back(slots_);
 }
 
 // ---- connecting ----
@@ -76,24 +110,21 @@ void Lane::connect(std::int64_t deadline_ns) {
     endpoint_ = *std::move(endpoint);
   }
   state_ = State::kConnecting;
+  if (!recovers_) place_ = session_->place();
   // A server that takes the connection and then says nothing.
   loop_.at(deadline_ns, [this, alive = alive_] {
     if (!*alive || state_ != State::kGreeting) return;
     why_ = Status(ETIMEDOUT, "the process at the other end does not answer");
     channel_->close();
   });
-  endpoint_->connect(session_->address, dial_, deadline_ns);
+  endpoint_->connect(place_.address, dial_, deadline_ns);
 }
 
 void Lane::connected(Result<std::unique_ptr<fabric::Channel>> channel) {
   if (!channel.has_value() || ending_) return failed(channel.has_value() ? Status(ECANCELED) : channel.error());
   channel_ = *std::move(channel);
   state_ = State::kGreeting;
-  wire::Hello hello{.pid = ::getpid()};
-  {
-    const std::lock_guard lock(session_->mutex);
-    hello.session = session_->token;
-  }
+  const wire::Hello hello{.pid = ::getpid(), .generation = place_.generation, .session = place_.token};
   channel_->start(*this);
   greeting_.head.clear();
   wire::encode(hello, greeting_.head);
@@ -115,9 +146,9 @@ Status Lane::welcomed(std::span<const std::byte> head, std::size_t payload_bytes
   inflight_max_ = welcome.inflight_max;
   inflight_bytes_max_ = welcome.inflight_bytes_max;
   session_->server_pid = peer.pid != 0 ? peer.pid : welcome.pid;
-  {
-    const std::lock_guard lock(session_->mutex);
-    session_->token = welcome.session;
+  if (place_.token == wire::Token{}) {
+    place_.token = welcome.session;
+    session_->move_to(place_);
   }
   state_ = State::kOpen;
   return {};
@@ -126,6 +157,7 @@ Status Lane::welcomed(std::span<const std::byte> head, std::size_t payload_bytes
 // Before there was a channel.
 void Lane::failed(Status why) {
   why_ = std::move(why);
+  if (comes_back()) return lose(why_);
   state_ = State::kNew;  // a later call may try again
   fail_all();
 }
@@ -134,56 +166,83 @@ void Lane::failed(Status why) {
 
 // False when the call has failed already and its coroutine goes on at once.
 bool Lane::submit(Call& call) {
+  call.lane = this;
   if (state_ == State::kNew) connect(loop_.clock().monotonic_ns() + kConnectNs);
-  if (state_ == State::kNew || state_ == State::kClosing || state_ == State::kClosed) {
+  const bool comes = state_ == State::kConnecting || state_ == State::kGreeting || state_ == State::kOpen;
+  if (!comes && !(state_ == State::kLost && call.patient)) {
     call.status = gone();
     return false;
   }
-  call.behind = nullptr;
-  *waiting_tail_ = &call;
-  waiting_tail_ = &call.behind;
+  (call.lock_wait ? waiting_locks_ : waiting_).push(call);
   if (state_ == State::kOpen) pump();
+  return true;
+}
+
+bool Lane::has_room(const Call& call) const {
+  if (call.lock_wait) return lock_waits_ < wire::kLockWaitsMax;
+  return inflight_ == 0 || (inflight_ < inflight_max_ && inflight_bytes_ + call.bytes <= inflight_bytes_max_);
+}
+
+// A change of a session that can be brought back has a slot. Waits for locks leave half of them to the others, who may be
+// the ones to unlock.
+bool Lane::give_slot(Call& call) {
+  if (!call.change || !call.patient || call.slot != 0 || session_->recovery == nullptr) return true;
+  if (slots_.empty() || (call.lock_wait && slots_.size() <= slots_held_ / 2)) {
+    const std::uint16_t another = session_->slots.take(slots_held_);
+    if (another == 0) return false;
+    slots_.push_back(another);
+    ++slots_held_;
+  }
+  call.slot = slots_.back();
+  slots_.pop_back();
   return true;
 }
 
 // Sends what has waited, as far as the server's grant reaches.
 void Lane::pump() {
-  while (waiting_ != nullptr && state_ == State::kOpen) {
-    Call& call = *waiting_;
-    if (call.lock_wait) {
-      if (lock_waits_ >= wire::kLockWaitsMax) return;
-    } else if (inflight_ >= inflight_max_ || (inflight_ > 0 && inflight_bytes_ + call.bytes > inflight_bytes_max_)) {
-      return;
+  for (Line* const line : {&waiting_, &waiting_locks_}) {
+    while (line->first != nullptr && state_ == State::kOpen) {
+      Call& call = *line->first;
+      if (!has_room(call) || !give_slot(call)) break;
+      line->pop();
+      send(call);
     }
-    waiting_ = call.behind;
-    if (waiting_ == nullptr) waiting_tail_ = &waiting_;
-    // A call has memory for what it reads or for what it writes, not both.
-    if (std::max(call.payload.size_bytes(), call.into.size_bytes()) > inline_bytes_max_ && expose(call)) {
-      call.payload = {};
-    }
-    if (call.lock_wait) {
-      ++lock_waits_;
-    } else {
-      ++inflight_;
-      inflight_bytes_ += call.bytes;
-    }
-    const std::uint64_t id = next_id_++;
-    std::memcpy(call.head.data() + offsetof(wire::RequestHeader, id), &id, sizeof id);
-    calls_.emplace(id, &call);
-    call.lane = this;
-    call.sent = [](fabric::Outgoing& self, bool) {
-      auto& done = static_cast<Call&>(self);
-      done.gone_out = true;
-      if (done.answered) done.lane->finish(done);
-    };
-    channel_->send(call);
   }
+}
+
+void Lane::send(Call& call) {
+  // As it was before it was sent: it may be sent again.
+  call.head.resize(call.head_bytes);
+  std::memset(call.head.data() + offsetof(wire::RequestHeader, windows), 0, sizeof wire::RequestHeader::windows);
+  call.payload = call.data;
+  // A call has memory for what it reads or for what it writes, not both.
+  if (std::max(call.data.size_bytes(), call.into.size_bytes()) > inline_bytes_max_ && expose(call)) call.payload = {};
+  if (call.lock_wait) {
+    ++lock_waits_;
+  } else {
+    ++inflight_;
+    inflight_bytes_ += call.bytes;
+  }
+  if (call.id == 0) {
+    call.id = session_->next_id.fetch_add(1, std::memory_order_relaxed);
+    std::memcpy(call.head.data() + offsetof(wire::RequestHeader, id), &call.id, sizeof call.id);
+    std::memcpy(call.head.data() + offsetof(wire::RequestHeader, slot), &call.slot, sizeof call.slot);
+  }
+  calls_.emplace(call.id, &call);
+  call.gone_out = false;
+  call.sent = [](fabric::Outgoing& self, bool) {
+    auto& done = static_cast<Call&>(self);
+    done.gone_out = true;
+    if (done.answered) done.lane->finish(done);
+  };
+  watch();
+  channel_->send(call);
 }
 
 // Exposes the call's memory and names the windows in its request; false, with nothing changed, where that cannot be.
 bool Lane::expose(Call& call) {
-  const bool writes = call.payload.size_bytes() > 0;
-  const memory::Memory& memory = writes ? call.payload : call.into;
+  const bool writes = call.data.size_bytes() > 0;
+  const memory::Memory& memory = writes ? call.data : call.into;
   const auto is_used = [](const memory::Span& span) { return span.size_bytes > 0; };
   if (std::ranges::count_if(memory.spans(), is_used) > static_cast<std::ptrdiff_t>(wire::kWindowsMax)) return false;
   for (const memory::Span& span : memory.spans()) {
@@ -217,7 +276,12 @@ Result<memory::Memory> Lane::on_head(std::span<const std::byte> head, std::size_
     }
     return memory::Memory();
   }
+  ++heard_;
   ROSS_TRY(const wire::Reply reply, wire::decode_reply(head));
+  if (reply.id == 0 && ping_.under_way && payload_bytes == 0) {
+    ping_.under_way = false;
+    return memory::Memory();
+  }
   const auto found = calls_.find(reply.id);
   if (found == calls_.end()) return fail(EBADMSG, "a reply to nothing that was asked");
   Call& call = *found->second;
@@ -229,7 +293,10 @@ Result<memory::Memory> Lane::on_head(std::span<const std::byte> head, std::size_
   }
   calls_.erase(found);
   landing_ = &call;
-  if (reply.error != 0) {
+  // A file that was closed before its server went is not there to be closed again.
+  const bool closed_before =
+      call.resent && reply.error == EBADF && call.note != nullptr && call.note->op == wire::Op::kClose;
+  if (reply.error != 0 && !closed_before) {
     call.status = Status(reply.error, reply.text, static_cast<Retry>(reply.retry));
   } else {
     call.answer.value = reply.value;
@@ -241,16 +308,23 @@ Result<memory::Memory> Lane::on_head(std::span<const std::byte> head, std::size_
   }
   if (payload_bytes == 0) return memory::Memory();
   if (payload_bytes == call.into.size_bytes()) return call.into;
-  landing_spans_ = slice(call.into, 0, payload_bytes);
+  memory::slice(call.into, 0, payload_bytes, landing_spans_);
   return memory::Memory(std::span<const memory::Span>(landing_spans_));
 }
 
 Status Lane::on_message() {
-  if (landing_ == nullptr) {  // the greeting
+  if (landing_ == nullptr) {  // the greeting, or the answer to a ping
     pump();
     return {};
   }
-  Call& call = *std::exchange(landing_, nullptr);
+  Call& call = *landing_;
+  if (call.note != nullptr && call.status.ok() &&
+      !session_->holdings.answered(place_.generation, *call.note, call.answer)) {
+    return Status(ESTALE, "the session has moved on");  // the call is made again
+  }
+  landing_ = nullptr;
+  if (session_->recovery != nullptr && session_->recovery->in_trouble()) session_->recovery->heard();
+  if (call.slot != 0) slots_.push_back(std::exchange(call.slot, 0));
   revoke(call);
   if (call.lock_wait) {
     --lock_waits_;
@@ -267,42 +341,33 @@ Status Lane::on_message() {
 // The call's coroutine goes on; what it was may be gone when this returns.
 void Lane::finish(Call& call) { call.handle.resume(); }
 
-// ---- ending ----
+// ---- whether the server is there ----
 
-// A server that has welcomed the session once and cannot be reached any more has gone, whatever the connection says.
-Status Lane::gone() const {
-  if (session_->server_pid == 0) return why_;
-  return Status(ESHUTDOWN,
-                fmt::format("the connection to process {}, which has the pool open, is gone ({}): attach again",
-                            session_->server_pid.load(), why_.message()),
-                Retry::kSession);
+void Lane::watch() {
+  if (watching_ || session_->recovery == nullptr) return;
+  watching_ = true;
+  heard_then_ = heard_;
+  quiet_looks_ = 0;
+  loop_.at(loop_.clock().monotonic_ns() + session_->recovery->options().quiet_ns, [this, alive = alive_] {
+    if (*alive) look_after();
+  });
 }
 
-void Lane::on_closed(const Status& why) {
-  if (why_.ok()) why_ = why;
-  state_ = State::kClosing;
-  if (landing_ != nullptr) revoke(*landing_);
-  for (const auto& [id, call] : calls_) revoke(*call);
-  channel_.reset();
-  fail_all();
-  state_ = State::kClosed;
-  // Nobody will call any more, so nobody else would take it away.
-  if (session_->ended && !ending_) loop_.post(turn_);
-}
-
-// The channel has told sent() for each that it had, so nothing but us holds them.
-void Lane::fail_all() {
-  std::vector<Call*> failed;
-  if (landing_ != nullptr) failed.push_back(std::exchange(landing_, nullptr));
-  for (const auto& [id, call] : calls_) failed.push_back(call);
-  calls_.clear();
-  for (Call* call = std::exchange(waiting_, nullptr); call != nullptr; call = call->behind) failed.push_back(call);
-  waiting_tail_ = &waiting_;
-  const Status status = gone();
-  for (Call* const call : failed) {
-    call->status = status;
-    finish(*call);
+void Lane::look_after() {
+  watching_ = false;
+  if (state_ != State::kOpen || calls_.empty()) return;
+  const int looks = heard_ == heard_then_ ? quiet_looks_ + 1 : 0;
+  if (looks >= 3) {
+    why_ = Status(ETIMEDOUT, "the server does not answer");
+    channel_->close();
+    return;
   }
+  if (looks == 1 && !ping_.under_way) {
+    ping_.under_way = true;
+    channel_->send(ping_);
+  }
+  watch();
+  quiet_looks_ = looks;
 }
 
 }  // namespace ross::client

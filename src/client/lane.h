@@ -2,8 +2,11 @@
 //
 // Whoever calls makes the progress: requests go out and answers come in on the caller's own loop, so that nothing is
 // handed between threads. A lane connects at its first call, keeps to what the server granted (requests and bytes in
-// flight; the rest waits here), lands payloads in the caller's memory and resumes callers. When the connection ends, for
-// whatever reason, every call on it ends too, with ESHUTDOWN and a sentence.
+// flight; the rest waits here), lands payloads in the caller's memory and resumes callers.
+//
+// When the connection ends, for whatever reason, every call on it ends too, with ESHUTDOWN and a sentence; in a session
+// that can be brought back (recovery.h) calls wait instead, and what had no answer is sent again, in its order and under
+// its id. A server that says nothing while calls are under way is asked whether it is there, and given up if it is not.
 //
 // Windows: data of more than the backend's Traits::inline_bytes_max does not travel in messages. The caller's memory is
 // exposed, to this server alone, for as long as the call is under way, and the server puts what is read there and gets from
@@ -28,21 +31,11 @@
 #include <vector>
 
 #include "client/call.h"
+#include "client/session_state.h"
 #include "fabric/endpoint.h"
 #include "runtime/loop.h"
 
 namespace ross::client {
-
-// What the lanes of a session have in common.
-struct SessionState {
-  std::unique_ptr<fabric::Domain> domain;
-  std::string address;
-  pid_t pid = 0;  // this process's: a child of fork() is another
-  std::atomic<pid_t> server_pid = 0;
-  std::atomic<bool> ended = false;
-  std::mutex mutex;
-  wire::Token token{};  // guarded by mutex; zeros until the first lane is welcome
-};
 
 class Lane final : public runtime::Loop::Attachment, private fabric::Receiver {
  public:
@@ -51,6 +44,8 @@ class Lane final : public runtime::Loop::Attachment, private fabric::Receiver {
   // The lane of a session on a loop, made if there is none.
   static Lane& of(const std::shared_ptr<SessionState>& session, runtime::Loop& loop);
   Lane(std::shared_ptr<SessionState> session, runtime::Loop& loop);
+  // The one that brings the session back: it goes where it is told, and what it loses is lost.
+  Lane(std::shared_ptr<SessionState> session, runtime::Loop& loop, Place place);
   ~Lane() override;
 
   // Begins to connect, if it has not. Done when connecting() is false.
@@ -76,13 +71,28 @@ class Lane final : public runtime::Loop::Attachment, private fabric::Receiver {
   }
 
  private:
-  enum class State : std::uint8_t { kNew, kConnecting, kGreeting, kOpen, kClosing, kClosed };
+  enum class State : std::uint8_t { kNew, kConnecting, kGreeting, kOpen, kClosing, kLost, kClosed };
   struct Dial : fabric::Connecting {
     Lane* lane = nullptr;
   };
   struct Greeting : fabric::Outgoing {};
+  struct Ping : fabric::Outgoing {
+    bool under_way = false;  // the channel has it, or the answer is to come
+  };
   struct Turn : runtime::Message {
     Lane* lane = nullptr;
+  };
+  // Calls that wait to be sent, in order.
+  struct Line {
+    Call* first = nullptr;
+    Call** end = &first;
+    Line() = default;
+    Line(const Line&) = delete;
+    Line& operator=(const Line&) = delete;
+    void push(Call& call);
+    void pop();
+    void push_front(const std::vector<Call*>& calls);
+    void clear();
   };
 
   bool submit(Call& call);
@@ -90,9 +100,19 @@ class Lane final : public runtime::Loop::Attachment, private fabric::Receiver {
   Status welcomed(std::span<const std::byte> head, std::size_t payload_bytes);
   void failed(Status why);
   void pump();
+  [[nodiscard]] bool has_room(const Call& call) const;
+  bool give_slot(Call& call);
+  void send(Call& call);
   bool expose(Call& call);
   void revoke(Call& call);
   void finish(Call& call);
+  void watch();
+  void look_after();
+  // lane_loss.cc
+  [[nodiscard]] bool comes_back() const;
+  void lose(const Status& why);
+  void come_back();
+  void take_back_calls();
   void fail_all();
   [[nodiscard]] Status gone() const;
   Result<memory::Memory> on_head(std::span<const std::byte> head, std::size_t payload_bytes) override;
@@ -101,31 +121,38 @@ class Lane final : public runtime::Loop::Attachment, private fabric::Receiver {
 
   const std::shared_ptr<SessionState> session_;  // by all lanes and the session
   runtime::Loop& loop_;
+  const bool recovers_ = false;  // this lane brings the session back
   std::unique_ptr<fabric::Endpoint> endpoint_;
   std::unique_ptr<fabric::Channel> channel_;
   State state_ = State::kNew;
   bool ending_ = false;
   Status why_;
+  Place place_;  // where it connected last
   Dial dial_;
   Greeting greeting_;
-  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // watched by the greeting's timer
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // watched by timers
   std::size_t inline_bytes_max_ = 0;
   std::uint32_t inflight_max_ = 0;
   std::uint64_t inflight_bytes_max_ = 0;
 
   absl::flat_hash_map<std::uint64_t, Call*> calls_;  // sent and not answered
-  Call* waiting_ = nullptr;                          // for room in flight, in order
-  Call** waiting_tail_ = &waiting_;
-  Call* landing_ = nullptr;  // the call whose reply is coming in
+  Line waiting_;                                     // for room in flight
+  Line waiting_locks_;                               // for room among the waits for locks, which hold nobody else up
+  Call* landing_ = nullptr;                          // the call whose reply is coming in
   std::vector<memory::Span> landing_spans_;
-  std::uint64_t next_id_ = 1;
+  std::vector<std::uint16_t> slots_;  // not in use
+  std::size_t slots_held_ = 0;
   std::uint32_t inflight_ = 0;
   std::uint64_t inflight_bytes_ = 0;
   std::uint32_t lock_waits_ = 0;
-  Turn turn_;
+  Ping ping_;
+  bool watching_ = false;
+  std::uint64_t heard_ = 0;  // messages
+  std::uint64_t heard_then_ = 0;
+  int quiet_looks_ = 0;
+  Turn end_turn_;
+  Turn back_turn_;
+  bool waits_for_recovery_ = false;
 };
-
-// The spans of [offset, offset + size) of memory.
-std::vector<memory::Span> slice(const memory::Memory& memory, std::size_t offset_bytes, std::size_t size_bytes);
 
 }  // namespace ross::client

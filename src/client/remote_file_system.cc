@@ -177,7 +177,7 @@ class RemoteFileSystem final : public fs::FileSystem {
       const std::size_t wanted = std::min<std::size_t>(into.size_bytes() - done, wire::kPayloadBytesMax);
       Memory piece = into;
       if (wanted != into.size_bytes()) {
-        spans = slice(into, done, wanted);
+        memory::slice(into, done, wanted, spans);
         piece = Memory(std::span<const memory::Span>(spans));
       }
       Request request{.op = Op::kRead, .container = container_, .file = file.value};
@@ -197,7 +197,7 @@ class RemoteFileSystem final : public fs::FileSystem {
       const std::size_t step = std::min<std::size_t>(from.size_bytes() - done, wire::kPayloadBytesMax);
       Memory piece = from;
       if (step != from.size_bytes()) {
-        spans = slice(from, done, step);
+        memory::slice(from, done, step, spans);
         piece = Memory(std::span<const memory::Span>(spans));
       }
       Request request{.op = Op::kWrite, .container = container_, .file = file.value};

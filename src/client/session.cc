@@ -26,9 +26,8 @@ Result<std::unique_ptr<Session>> Session::connect(std::unique_ptr<fabric::Domain
   ROSS_TRY(std::unique_ptr<runtime::Loop> loop, runtime::Loop::create());
   auto state = std::make_shared<SessionState>();
   state->domain = std::move(domain);
-  state->address = std::move(address);
   state->pid = ::getpid();
-  state->token = token;
+  state->move_to({.address = std::move(address), .token = token});
   {
     const runtime::Loop::Scope scope(*loop);
     Lane& lane = Lane::of(state, *loop);
@@ -41,7 +40,16 @@ Result<std::unique_ptr<Session>> Session::connect(std::unique_ptr<fabric::Domain
 
 Session::~Session() {
   state_->ended = true;
-  if (forked().ok()) static_cast<void>(call_and_wait({.op = wire::Op::kEnd}));
+  if (!forked().ok()) {
+    static_cast<void>(state_->recovery.release());  // its thread is the parent's
+    return;
+  }
+  if (state_->recovery != nullptr) state_->recovery->stop();
+  static_cast<void>(call_and_wait({.op = wire::Op::kEnd}));
+}
+
+void Session::outlive(Recovery::Ask ask, const Recovery::Options& options) {
+  state_->recovery = std::make_unique<Recovery>(*state_, std::move(ask), options);
 }
 
 Status Session::forked() const {
@@ -54,12 +62,10 @@ runtime::Task<Result<Answer>> Session::call(const wire::Request& request, memory
   if (Status status = forked(); !status.ok()) co_return fail(std::move(status));
   runtime::Loop* const loop = runtime::Loop::current();
   ROSS_CHECK(loop != nullptr, "a call outside a loop");
-  Call call;
-  wire::encode(request, call.head);
-  call.payload = payload;
-  call.into = into;
-  call.bytes = call.head.size() + payload.size_bytes() + into.size_bytes();
-  call.lock_wait = request.op == wire::Op::kLock && request.mode != 0;
+  Call call(request, payload, into);
+  if (state_->recovery != nullptr) call.note = Holdings::note_of(request);
+  // Who leaves does not wait for a server that is away.
+  call.patient = request.op != wire::Op::kEnd && request.op != wire::Op::kContainerClose;
   co_await Lane::of(state_, *loop).answer(call);
   if (!call.status.ok()) co_return fail(std::move(call.status));
   co_return std::move(call.answer);

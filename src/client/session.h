@@ -7,6 +7,9 @@
 //   wire::Request request{.op = wire::Op::kPoolSync};
 //   Result<client::Answer> answer = co_await session->call(request, {}, {});
 //
+// A session that was told how it is brought back (outlive) survives the loss of its connections and of its server: its calls
+// wait. Otherwise they end.
+//
 // Ownership: calls end before the session does, and so do the files opened in it. In a child of fork() every call is
 // ESHUTDOWN: the child connects anew. Threading: any thread that drives a loop.
 #pragma once
@@ -31,6 +34,9 @@ class Session {
   ~Session();
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
+
+  // From now on the session outlives its connections and its server's process: recovery.h. Before the first call.
+  void outlive(Recovery::Ask ask, const Recovery::Options& options);
 
   // payload goes with the request; the reply's payload lands at the front of into. Both live until the task is done.
   runtime::Task<Result<Answer>> call(const wire::Request& request, memory::Memory payload, memory::Memory into);

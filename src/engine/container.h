@@ -59,6 +59,7 @@ class Container final : public fs::FileSystem {
                           std::string_view name) override;
   fs::AsyncStatus close(fs::FileId file) override;
   fs::Async<std::uint64_t> read(fs::FileId file, std::uint64_t offset_bytes, memory::Memory into) override;
+  fs::Async<bool> lend(fs::FileId file, std::uint64_t offset_bytes, std::uint64_t size_bytes, fs::Loan& loan) override;
   fs::Async<std::uint64_t> write(fs::FileId file, std::uint64_t offset_bytes, memory::Memory from) override;
   fs::AsyncStatus fallocate(fs::FileId file, fs::Fallocate kind, std::uint64_t offset_bytes,
                             std::uint64_t size_bytes) override;
@@ -154,7 +155,8 @@ class Container final : public fs::FileSystem {
   // data/read.cc
   struct ReadPlan;
   struct DeviceRead;
-  Result<std::uint64_t> plan_read(fs::FileId file, std::uint64_t offset_bytes, memory::Memory into, ReadPlan& plan);
+  Result<std::uint64_t> plan_read(fs::FileId file, std::uint64_t offset_bytes, std::uint64_t size_bytes,
+                                  ReadPlan& plan);
   [[nodiscard]] const std::byte* mapped_block(format::BlockRef ref) const;
   Status read_mapped(const ReadPlan& plan);
   fs::Async<std::uint64_t> read_pieces(fs::FileId file, std::uint64_t offset_bytes, memory::Memory into);

@@ -29,6 +29,7 @@
 #include <vector>
 
 #include "base/status.h"
+#include "fs/loan.h"
 #include "fs/types.h"
 #include "memory/memory.h"
 #include "runtime/task.h"
@@ -94,6 +95,12 @@ class FileSystem {
   virtual AsyncStatus close(FileId file) = 0;
   // Bytes read: less than asked only at the end of the file. Holes read as zeros.
   virtual Async<std::uint64_t> read(FileId file, std::uint64_t offset_bytes, memory::Memory into) = 0;
+  // The same without a copy, for who passes the data on: a loan of what a read would give. False: this file system does not
+  // lend, or not this part; then read() it.
+  virtual Async<bool> lend(FileId file, std::uint64_t offset_bytes, std::uint64_t size_bytes, Loan& loan) {
+    static_cast<void>(file), static_cast<void>(offset_bytes), static_cast<void>(size_bytes), static_cast<void>(loan);
+    return Async<bool>::ready(false);
+  }
   // Bytes written: all of them, or an error. EFBIG past kFileBytesMax. Append ignores the offset.
   virtual Async<std::uint64_t> write(FileId file, std::uint64_t offset_bytes, memory::Memory from) = 0;
   virtual AsyncStatus fallocate(FileId file, Fallocate kind, std::uint64_t offset_bytes, std::uint64_t size_bytes) = 0;

@@ -45,4 +45,19 @@ void Memory::fill_zero(std::size_t offset_bytes, std::size_t size_bytes) const {
   visit(offset_bytes, size_bytes, [](std::byte* at, std::size_t size) { std::memset(at, 0, size); });
 }
 
+void slice(const Memory& memory, std::size_t offset_bytes, std::size_t size_bytes, std::vector<Span>& spans) {
+  spans.clear();
+  for (const Span& span : memory.spans()) {
+    if (size_bytes == 0) return;
+    if (offset_bytes >= span.size_bytes) {
+      offset_bytes -= span.size_bytes;
+      continue;
+    }
+    const std::size_t step = std::min(size_bytes, span.size_bytes - offset_bytes);
+    spans.push_back({span.data + offset_bytes, step});
+    size_bytes -= step;
+    offset_bytes = 0;
+  }
+}
+
 }  // namespace ross::memory

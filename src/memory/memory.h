@@ -12,6 +12,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <vector>
 
 namespace ross::memory {
 
@@ -58,5 +59,8 @@ class Memory {
   std::size_t count_ = 0;
   std::size_t size_bytes_ = 0;
 };
+
+// The spans of [offset, offset + size) of memory, in place of what spans held.
+void slice(const Memory& memory, std::size_t offset_bytes, std::size_t size_bytes, std::vector<Span>& spans);
 
 }  // namespace ross::memory

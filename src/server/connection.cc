@@ -35,6 +35,7 @@ bool acts_for_somebody(Op op) {
     case Op::kCreate:
     case Op::kCreateUnnamed:
     case Op::kPublish:
+    case Op::kReopen:
       return true;
     default:
       return false;
@@ -59,12 +60,12 @@ bool works_on_a_file(Op op) {
   }
 }
 
-bool works_on_a_container(Op op) { return op <= Op::kStatfs; }
+bool works_on_a_container(Op op) { return op <= Op::kStatfs || op == Op::kReopen; }
 
 }  // namespace
 
 Connection::Connection(Server& server, std::uint64_t id, std::unique_ptr<fabric::Channel> channel, std::size_t listener)
-    : server_(server), id_(id), channel_(std::move(channel)), listener_(listener) {
+    : server_(server), id_(id), channel_(std::move(channel)), listener_(listener), lends_(server.may_lend(listener)) {
   greeting_.connection = this;
   greeting_.sent = [](fabric::Outgoing& self, bool) {
     const auto& greeting = static_cast<Greeting&>(self);
@@ -72,7 +73,10 @@ Connection::Connection(Server& server, std::uint64_t id, std::unique_ptr<fabric:
   };
 }
 
-Connection::~Connection() { ROSS_CHECK(jobs_ == 0, "a connection was destroyed with requests at work"); }
+Connection::~Connection() {
+  ROSS_CHECK(jobs_ == 0, "a connection was destroyed with requests at work");
+  *alive_ = false;
+}
 
 // Finds or makes the session that the peer asks for, and tells it. A refusal is told, too, and is the end.
 Status Connection::greet(std::span<const std::byte> head, std::size_t payload_bytes) {
@@ -83,6 +87,7 @@ Status Connection::greet(std::span<const std::byte> head, std::size_t payload_by
   Result<Session*> session = hello.has_value() ? server_.session_for(*hello, channel_->peer()) : fail(hello.error());
   if (session.has_value()) {
     session_ = *session;
+    generation_ = hello->generation;
     session_->join(*this);
     welcome.inflight_max = wire::kInflightMax;
     welcome.inflight_bytes_max = wire::kInflightBytesMax;
@@ -97,7 +102,7 @@ Status Connection::greet(std::span<const std::byte> head, std::size_t payload_by
   return {};
 }
 
-Connection::Job& Connection::new_job() {
+Job& Connection::new_job() {
   Job* job = nullptr;
   if (spare_jobs_.empty()) {
     job = new Job;
@@ -126,7 +131,7 @@ Result<memory::Memory> Connection::on_head(std::span<const std::byte> head, std:
   job.bytes.assign(head.begin(), head.end());
   ROSS_TRY(job.request, wire::decode_request(job.bytes));
   if (const Status status = check_bounds(job, payload_bytes); !status.ok()) return fail(status);
-  if (job.buffer_bytes > 0) {
+  if (job.buffer_bytes > 0 && job.request.op == Op::kWrite) {
     job.buffer = server_.buffers().take(job.buffer_bytes);
     if (job.buffer.data == nullptr) return fail(ENOMEM);
   }
@@ -140,6 +145,9 @@ Status Connection::check_bounds(Job& job, std::size_t payload_bytes) {
   if (payload_bytes != 0 && (request.op != Op::kWrite || !request.windows.empty())) {
     return Status(EBADMSG, "a payload with a request that has none");
   }
+  if (request.slot != 0 && (!session_->outlives_connections() || !wire::is_change(request.op))) {
+    return Status(EBADMSG, "a slot with a request that has none");
+  }
   if (request.op == Op::kRead && request.b > wire::kPayloadBytesMax) {
     return Status(EBADMSG, "a read of more than one message holds");
   }
@@ -148,7 +156,7 @@ Status Connection::check_bounds(Job& job, std::size_t payload_bytes) {
     for (const wire::WindowPart& window : request.windows) job.buffer_bytes += window.size_bytes;
   }
   job.counted_bytes = job.bytes.size() + job.buffer_bytes;
-  job.lock_wait = request.op == Op::kLock && request.mode != 0;
+  job.lock_wait = request.op == Op::kLock && request.mode == wire::kLockWait;
   if (job.lock_wait) {
     job.counted_bytes = 0;
     ++lock_waits_;
@@ -170,6 +178,7 @@ Status Connection::on_message() {
   job.reply = {};
   job.reply.id = job.request.id;
   job.reply_payload_bytes = 0;
+  if (job.request.slot != 0 && dealt_with(job)) return {};
   if (Status status = prepare(job); !status.ok()) {
     finish(job, std::move(status));
     return {};
@@ -183,6 +192,7 @@ Status Connection::on_message() {
 }
 
 void Connection::begin(Job& job) {
+  if (job.request.slot != 0) return begin_change(job);
   runtime::spawn(run(job), [&job](Status status) { job.connection->finish(job, std::move(status)); });
 }
 
@@ -203,8 +213,14 @@ void Connection::move(Job& job, std::size_t size_bytes) {
     move.remote.key = window.key;
     move.window = &move.remote;
     move.offset_bytes = window.offset_bytes;
-    move.local = memory::Memory(job.buffer.data + at, step);
-    move.region = Buffers::region(job.buffer, listener_);
+    if (job.loan.lent()) {
+      memory::slice(job.loan.memory(), at, step, move.spans);
+      move.local = memory::Memory(std::span<const memory::Span>(move.spans));
+      move.region = nullptr;
+    } else {
+      move.local = memory::Memory(job.buffer.data + at, step);
+      move.region = Buffers::region(job.buffer, listener_);
+    }
     move.done = moved;
     at += step;
     if (job.request.op == Op::kWrite) {
@@ -271,6 +287,7 @@ void Connection::let_go(Job& job) {
 void Connection::finish(Job& job, Status status) {
   // Before the reply goes out: the peer may close the file as soon as it has it.
   let_go(job);
+  if (job.settles) settle(job, status);
   if (closed_) return release(job);
   if (!status.ok()) {
     job.reply.error = status.error();
@@ -286,16 +303,35 @@ void Connection::finish(Job& job, Status status) {
   job.payload = {};
   ++job.uses;
   if (job.request.windows.empty()) {
-    job.payload = memory::Memory(job.buffer.data, job.reply_payload_bytes);
+    job.payload = job.loan.lent() ? job.loan.memory() : memory::Memory(job.buffer.data, job.reply_payload_bytes);
   } else {
     move(job, job.reply_payload_bytes);
   }
   channel_->send(job);
 }
 
+// A peer that takes nothing of what it was lent for so long is cut off: space that is freed meanwhile waits for it.
+void Connection::watch_loans() {
+  if (watches_loans_ || lent_bytes_ == 0) return;
+  constexpr std::int64_t kPatienceNs = 60'000'000'000;
+  watches_loans_ = true;
+  runtime::Loop& loop = server_.loop();
+  loop.at(loop.clock().monotonic_ns() + kPatienceNs, [this, alive = alive_, ended = loans_ended_] {
+    if (!*alive || closed_) return;
+    watches_loans_ = false;
+    if (lent_bytes_ > 0 && loans_ended_ == ended) return cut_off();
+    watch_loans();
+  });
+}
+
 // The last of a job: what it holds goes back.
 void Connection::release(Job& job) {
   if (job.buffer.data != nullptr) server_.buffers().give_back(job.buffer);
+  if (job.loan.lent()) {
+    lent_bytes_ -= job.buffer_bytes;
+    ++loans_ended_;
+    job.loan.give_back();
+  }
   if (job.lock_wait) {
     --lock_waits_;
   } else if (job.counted) {

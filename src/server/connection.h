@@ -17,7 +17,7 @@
 #include "fabric/endpoint.h"
 #include "fs/file_system.h"
 #include "runtime/task.h"
-#include "server/buffers.h"
+#include "server/job.h"
 #include "server/session.h"
 #include "wire/message.h"
 
@@ -34,41 +34,18 @@ class Connection final : private fabric::Receiver {
   void cut_off() { channel_->close(); }
   [[nodiscard]] std::uint64_t id() const { return id_; }
   [[nodiscard]] bool greeted() const { return session_ != nullptr; }
+  // How often its client had come back when it made this connection.
+  [[nodiscard]] std::uint32_t generation() const { return generation_; }
 
  private:
   using File = Session::File;
-  struct Job;
-  // The transfer between a job's buffer and one window.
-  struct Move : fabric::Transfer {
-    Job* job = nullptr;
-    fabric::Window remote;
-  };
-  struct Job : fabric::Outgoing {
-    Connection* connection = nullptr;
-    std::vector<std::byte> bytes;  // the request's, which request points into
-    wire::Request request;
-    fs::Credential cred;
-    Buffers::Buffer buffer;  // the data of a write or a read
-    std::size_t buffer_bytes = 0;
-    std::vector<Move> moves;  // one for each window; of earlier requests, too
-    std::size_t uses = 0;     // of the channel: moves under way, and the reply
-    bool failed = false;      // a move
-    std::uint64_t counted_bytes = 0;
-    bool counted = false;  // in inflight_
-    bool lock_wait = false;
-    std::string text;  // the reply's, when it is made here
-    wire::Reply reply;
-    std::size_t reply_payload_bytes = 0;
-    fs::FileSystem* fs = nullptr;  // of the request's container or file
-    std::shared_ptr<fs::FileSystem> fs_owner;
-    File* file = nullptr;
-  };
   // The first answer; what it refuses ends when it has been sent.
   struct Greeting : fabric::Outgoing {
     Connection* connection = nullptr;
     bool refused = false;
   };
   using Work = runtime::Task<Status>;
+  static constexpr std::uint64_t kLentBytesMax = 16 * kMiB;  // at once
 
   // fabric::Receiver
   Result<memory::Memory> on_head(std::span<const std::byte> head, std::size_t payload_bytes) override;
@@ -88,7 +65,15 @@ class Connection final : private fabric::Receiver {
   void move(Job& job, std::size_t size_bytes);
   static void moved(fabric::Transfer& transfer, int error);
   void end_if_idle();
+  void watch_loans();
   Status check_credential(Job& job) const;
+
+  // once.cc: a change that is asked for again
+  bool dealt_with(Job& job);
+  void begin_change(Job& job);
+  Work change_once(Job& job);
+  void settle(Job& job, const Status& status);
+  void answer_again(Job& job, const Session::Slot& slot);
 
   // requests.cc: what each request does
   Work run(Job& job);
@@ -102,6 +87,7 @@ class Connection final : private fabric::Receiver {
   Work setattr(Job& job);
   Work get_text(Job& job);
   Work open(Job& job);
+  void add_file(Job& job, const fs::Opened& opened, std::uint64_t number);
   Work close(Job& job);
   Work file_request(Job& job);
   Work lock(Job& job);
@@ -113,12 +99,16 @@ class Connection final : private fabric::Receiver {
   Work pool_request(Job& job);
   Work pool_text(Job& job);
   Work end_session();
+  // reclaim.cc: what a client has that comes back
+  Work open_again(Job& job, std::uint64_t node, std::uint64_t bits, std::uint64_t number);
+  Work reclaimed();
 
   Server& server_;
   const std::uint64_t id_;
   const std::unique_ptr<fabric::Channel> channel_;
   const std::size_t listener_;
   Session* session_ = nullptr;  // from the greeting on
+  std::uint32_t generation_ = 0;
   Greeting greeting_;
   std::vector<std::unique_ptr<Job>> spare_jobs_;
   Job* landing_ = nullptr;  // whose payload is coming in
@@ -126,6 +116,11 @@ class Connection final : private fabric::Receiver {
   std::uint32_t inflight_ = 0;
   std::uint64_t inflight_bytes_ = 0;
   std::uint32_t lock_waits_ = 0;
+  const bool lends_;  // reads are answered from where the data lies
+  std::uint64_t lent_bytes_ = 0;
+  std::uint64_t loans_ended_ = 0;
+  bool watches_loans_ = false;
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // watched by timers
   bool closed_ = false;
 };
 

@@ -10,6 +10,15 @@ namespace ross::server {
 using wire::Op;
 
 Connection::Work Connection::open_container(Job& job) {
+  // A client that comes back has a number already.
+  const std::uint32_t wanted = job.request.container;
+  if (wanted != 0 && (!session_->reclaiming || wanted > INT32_MAX)) {
+    co_return Status(EPERM, "nothing is to be reclaimed");
+  }
+  if (wanted != 0 && session_->containers.contains(wanted)) {
+    job.reply.value = wanted;
+    co_return Status();
+  }
   if (session_->containers.size() >= wire::kContainersMax)
     co_return Status(EMFILE, "this process has too many containers open");
   Server* const server = &server_;
@@ -18,8 +27,10 @@ Connection::Work Connection::open_container(Job& job) {
   Result<std::shared_ptr<fs::FileSystem>> opened =
       co_await server_.worker().run<Result<std::shared_ptr<fs::FileSystem>>>(open_it);
   if (!opened.has_value()) co_return std::move(opened).error();
-  job.reply.value = session_->next_container;
-  session_->containers.emplace(session_->next_container++, *std::move(opened));
+  const std::uint32_t number = wanted != 0 ? wanted : session_->next_container;
+  session_->containers.emplace(number, *std::move(opened));
+  session_->next_container = std::max(session_->next_container, number + 1);
+  job.reply.value = number;
   co_return Status();
 }
 
@@ -128,7 +139,7 @@ Connection::Work Connection::pool_text(Job& job) {
 
 // What the session holds goes when its last connection does; this one the peer closes when it has the answer.
 Connection::Work Connection::end_session() {
-  session_->end_others(*this);
+  session_->end(*this);
   return Work::ready(Status());
 }
 

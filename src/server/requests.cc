@@ -21,12 +21,12 @@ Result<Enum> enumeration(std::uint32_t value, Enum last) {
   return static_cast<Enum>(value);
 }
 
+}  // namespace
+
 void answer(wire::Reply& reply, const fs::Attr& attr) {
   reply.has_attr = true;
   reply.attr = client::to_wire(attr);
 }
-
-}  // namespace
 
 #define ROSS_JOB_TRY(variable, expression)                    \
   auto ROSS_CONCAT(try_, __LINE__) = (expression);            \
@@ -99,6 +99,13 @@ Connection::Work Connection::run(Job& job) {
       return pool_text(job);
     case Op::kEnd:
       return end_session();
+    case Op::kPing:
+      return Work::ready(Status());
+    case Op::kReopen:
+      if (!session_->reclaiming) return Work::ready(Status(EPERM, "nothing is to be reclaimed"));
+      return open_again(job, job.request.node, job.request.mode, job.request.file);
+    case Op::kReclaimed:
+      return reclaimed();
   }
   return Work::ready(Status(EBADMSG, "a request for nothing known"));
 }
@@ -116,6 +123,23 @@ Connection::Work Connection::getattr(Job& job) {
 }
 
 Connection::Work Connection::read(Job& job) {
+  // From where it lies, if the peer's network can fetch it there and the peer does not keep much waiting: what is lent
+  // keeps freed space from being used again.
+  if (lends_ && lent_bytes_ + job.buffer_bytes <= kLentBytesMax) {
+    lent_bytes_ += job.buffer_bytes;
+    const Result<bool> lent = co_await job.fs->lend(job.file->id, job.request.a, job.buffer_bytes, job.loan);
+    if (!job.loan.lent()) lent_bytes_ -= job.buffer_bytes;
+    if (!lent.has_value()) co_return lent.error();
+    if (*lent) {
+      job.reply.value = job.reply_payload_bytes = job.loan.memory().size_bytes();
+      watch_loans();
+      co_return Status();
+    }
+  }
+  if (job.buffer_bytes > 0) {
+    job.buffer = server_.buffers().take(job.buffer_bytes);
+    if (job.buffer.data == nullptr) co_return Status(ENOMEM, "the server is short of memory for transfers");
+  }
   const memory::Memory into(job.buffer.data, job.buffer_bytes);
   ROSS_JOB_TRY(const std::uint64_t got, co_await job.fs->read(job.file->id, job.request.a, into));
   job.reply.value = got;
@@ -253,16 +277,21 @@ Connection::Work Connection::open(Job& job) {
   }
   --session_->opening;
   if (!opened.has_value()) co_return std::move(opened).error();
-  // Also when the connection has ended meanwhile: clean_up() waits for this job and closes the file then.
-  auto file = std::make_unique<File>();
-  file->fs = job.fs_owner;
-  file->container = request.container;
-  file->id = opened->file;
-  job.reply.value = session_->next_file;
-  session_->files.emplace(session_->next_file++, std::move(file));
-  answer(job.reply, opened->attr);
+  add_file(job, *opened, session_->next_file);
   job.reply.created = opened->created;
   co_return Status();
+}
+
+// Also when the connection has ended meanwhile: clean_up() waits for this job and closes the file then.
+void Connection::add_file(Job& job, const fs::Opened& opened, std::uint64_t number) {
+  auto file = std::make_unique<File>();
+  file->fs = job.fs_owner;
+  file->container = job.request.container;
+  file->id = opened.file;
+  session_->files.emplace(number, std::move(file));
+  session_->next_file = std::max(session_->next_file, number + 1);
+  job.reply.value = number;
+  answer(job.reply, opened.attr);
 }
 
 Connection::Work Connection::close(Job& job) {
@@ -305,14 +334,18 @@ Connection::Work Connection::lock(Job& job) {
   ROSS_JOB_TRY(const wire::Lock asked, wire::from_text<wire::Lock>(request.text));
   ROSS_JOB_TRY(fs::LockRange range, client::from_wire(asked));
   ROSS_JOB_TRY(range.owner, session_->owner_for(range.owner));
+  // Whoever held it in the server's earlier life gets it back first.
+  const bool held = request.mode == wire::kLockReclaim && session_->reclaiming;
+  while (!held && server_.grace()) co_await server_.grace_ends();
   job.file->owners.insert(range.owner);
-  co_return co_await job.fs->lock(job.file->id, range, request.mode != 0);
+  co_return co_await job.fs->lock(job.file->id, range, request.mode == wire::kLockWait);
 }
 
 Connection::Work Connection::test_lock(Job& job) {
   ROSS_JOB_TRY(const wire::Lock asked, wire::from_text<wire::Lock>(job.request.text));
   ROSS_JOB_TRY(fs::LockRange range, client::from_wire(asked));
   ROSS_JOB_TRY(range.owner, session_->owner_for(range.owner));
+  while (server_.grace()) co_await server_.grace_ends();
   ROSS_JOB_TRY(fs::LockRange found, co_await job.fs->test_lock(job.file->id, range));
   // Its own owners a peer knows by its own numbers; others keep the server's, which mean only "somebody else".
   const auto own = session_->peers_owners.find(found.owner);

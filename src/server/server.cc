@@ -4,14 +4,13 @@
 #include <fmt/ranges.h>
 #include <pthread.h>
 #include <signal.h>
-#include <sys/random.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
 #include <cstdio>
-#include <future>
 
+#include "base/random_bytes.h"
 #include "server/connection.h"
 
 namespace ross::server {
@@ -29,12 +28,7 @@ std::vector<fabric::Domain*> domains_of(const std::vector<Listener>& listeners) 
 
 wire::Token new_token() {
   wire::Token token{};
-  std::size_t filled = 0;
-  while (filled < token.size()) {
-    const ssize_t got = ::getrandom(token.data() + filled, token.size() - filled, 0);
-    ROSS_CHECK(got > 0 || errno == EINTR, "the kernel gives no random bytes");
-    if (got > 0) filled += static_cast<std::size_t>(got);
-  }
+  fill_random(token);
   return token;
 }
 
@@ -44,6 +38,7 @@ Result<std::unique_ptr<Server>> Server::start(engine::Pool& pool, std::vector<Li
                                               ServerOptions options) {
   ROSS_TRY(std::unique_ptr<runtime::Loop> loop, runtime::Loop::create());
   std::unique_ptr<Server> server(new Server(pool, std::move(listeners), std::move(options), std::move(loop)));
+  if (const Status status = server->returning_.load(); !status.ok()) return fail(status);
   if (const Status status = server->open_endpoints(); !status.ok()) return fail(status);
   // The program's signals are for its own threads.
   sigset_t all;
@@ -61,11 +56,13 @@ Result<std::unique_ptr<Server>> Server::start(engine::Pool& pool, std::vector<Li
 Server::Server(engine::Pool& pool, std::vector<Listener> listeners, ServerOptions options,
                std::unique_ptr<runtime::Loop> loop)
     : pool_(pool),
+      clients_(options.remembers ? pool.clients() : nullptr),
       options_(std::move(options)),
       loop_(std::move(loop)),
       listeners_(std::move(listeners)),
       buffers_(domains_of(listeners_)),
-      acceptors_(listeners_.size()) {
+      acceptors_(listeners_.size()),
+      returning_(clients_, worker_) {
   for (std::size_t i = 0; i < acceptors_.size(); ++i) {
     acceptors_[i].server = this;
     acceptors_[i].listener = i;
@@ -86,6 +83,7 @@ Status Server::open_endpoints() {
     addresses_.push_back((*endpoint)->address());
     endpoints_.push_back(*std::move(endpoint));
   }
+  returning_.begin(*loop_, lease_ns());
   return {};
 }
 
@@ -144,20 +142,25 @@ void Server::stop_thread() {
 void Server::take_turn() {
   const std::lock_guard lock(mutex_);
   if (!std::exchange(stop_asked_, false)) return;
-  const bool busy = !connections_.empty() || !sessions_.empty();
+  const bool busy = !connections_.empty() || !sessions_.empty() || beginning_ > 0;
   stop_granted_ = stop_forced_ || !busy;
   stop_answered_ = true;
   changed_.notify_all();
   if (!stop_granted_) return;
   stopping_ = true;
+  returning_.stop();
   for (const auto& [id, connection] : connections_) connection->cut_off();
-  std::erase_if(sessions_, [](const auto& named) { return !named.second->joined; });
+  std::vector<Session*> alone;
+  for (const auto& [token, session] : sessions_) {
+    if (session->connections.empty() && !session->leaving) alone.push_back(session.get());
+  }
+  for (Session* const session : alone) session->end_now();
   stop_when_empty();
 }
 
 // Whoever is on the way in is sent away when the endpoints go, and tries again elsewhere.
 void Server::stop_when_empty() {
-  if (!stopping_ || !connections_.empty() || !sessions_.empty()) return;
+  if (!stopping_ || !connections_.empty() || !sessions_.empty() || beginning_ > 0) return;
   endpoints_.clear();
   loop_->stop();
 }
@@ -180,7 +183,7 @@ Result<Session*> Server::session_for(const wire::Hello& hello, const fabric::Pee
   if (stopping_) return fail(ESHUTDOWN, "the server is stopping");
   if (hello.session != wire::Token{}) {
     const auto found = sessions_.find(hello.session);
-    if (found == sessions_.end() || (found->second->joined && found->second->connections.empty())) {
+    if (found == sessions_.end() || found->second->leaving || hello.generation < found->second->generation) {
       return fail(ESTALE, "there is no such session (any more): begin another", Retry::kSession);
     }
     Session& session = *found->second;
@@ -192,16 +195,17 @@ Result<Session*> Server::session_for(const wire::Hello& hello, const fabric::Pee
       return fail(EUSERS, "the session has too many connections: work from fewer threads");
     }
     --greetings_;
+    if (peer.pid != 0) session.watch(ProcessWatch::of(peer.pid, peer.uid));
     return &session;
   }
   if (peer.pid == 0) return fail(EACCES, "who comes over a network needs a session that the control plane began");
   if (peer.uid != ::geteuid() && peer.uid != 0) return fail(EACCES, "this process may not use the pool");
-  ROSS_TRY(Session * session, new_session(peer));
+  ROSS_TRY(Session * session, new_session(peer, {}));
   --greetings_;
   return session;
 }
 
-Result<Session*> Server::new_session(const fabric::Peer& peer) {
+Result<Session*> Server::new_session(const fabric::Peer& peer, const wire::ClientId& client) {
   if (stopping_) return fail(ESHUTDOWN, "the server is stopping");
   if (sessions_.size() >= kSessionsMax) return fail(EUSERS, "too many processes use the pool");
   if (peer.uid != 0 && peer.uid != ::geteuid()) {
@@ -214,39 +218,10 @@ Result<Session*> Server::new_session(const fabric::Peer& peer) {
   }
   const wire::Token token = new_token();
   auto& made = sessions_[token];
-  made = std::make_unique<Session>(*this, token, peer);
+  made = std::make_unique<Session>(*this, token, peer, client);
   const std::lock_guard lock(mutex_);
   peers_.push_back(peer.pid);
   return made.get();
-}
-
-Result<wire::Token> Server::begin_session(const fabric::Peer& peer) {
-  struct Begin : runtime::Message {
-    Server* server;
-    const fabric::Peer* peer;
-    std::promise<Result<wire::Token>> promise;
-  } begin;
-  begin.server = this;
-  begin.peer = &peer;
-  begin.run = [](runtime::Message& message) {
-    auto& self = static_cast<Begin&>(message);
-    Server& server = *self.server;
-    const Result<Session*> made = server.new_session(*self.peer);
-    if (!made.has_value()) return self.promise.set_value(fail(made.error()));
-    const wire::Token token = (*made)->token();
-    server.loop_->at(server.loop_->clock().monotonic_ns() + kGreetingNs, [&server, token] {
-      const auto found = server.sessions_.find(token);
-      if (found != server.sessions_.end() && !found->second->joined) server.session_ended(*found->second);
-    });
-    self.promise.set_value(token);
-  };
-  {
-    // Not behind the last pass of a loop that has been stopped: nobody would answer.
-    const std::lock_guard lock(mutex_);
-    if (stop_granted_) return fail(ESHUTDOWN, "the server is stopping");
-    loop_->post(begin);
-  }
-  return begin.promise.get_future().get();
 }
 
 void Server::connection_ended(Connection& connection) {

@@ -20,6 +20,7 @@
 
 #include <chrono>
 #include <condition_variable>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -32,6 +33,7 @@
 #include "fabric/endpoint.h"
 #include "runtime/loop.h"
 #include "server/buffers.h"
+#include "server/returning.h"
 #include "server/session.h"
 #include "server/worker.h"
 #include "wire/message.h"
@@ -44,6 +46,23 @@ struct ServerOptions {
   std::chrono::milliseconds tell_after{2'000};  // finish() says on stderr for whom it waits
   std::chrono::milliseconds patience{600'000};  // then peers are cut off; 0: at once, without a word
   std::string pool_name = "the pool";           // for that line
+  // The pool's store remembers the clients, who can come back to the server's next life. One server of a pool at most.
+  bool remembers = false;
+  // For so long the session of a client without connections is kept, and a server started anew waits for its clients.
+  std::chrono::milliseconds lease{90'000};
+};
+
+// Who asks for a session through a control plane.
+struct Applicant {
+  fabric::Peer peer;        // by the control plane's word
+  wire::ClientId client{};  // by its own; zeros: its session ends with its last connection
+  bool returning = false;   // it wants the session it has, or none
+  bool same_machine = false;
+};
+// What it gets.
+struct Begun {
+  wire::Token token{};
+  bool resumed = false;  // with all that was held
 };
 
 // Where a server is reached.
@@ -64,8 +83,9 @@ class Server final : public client::Hosting {
   ~Server() override;
   void finish() override;
   // A session for a peer that is known otherwise (a control plane has seen its credentials), which joins it by the token
-  // within kGreetingNs. EUSERS when there are too many, ESHUTDOWN when the server stops.
-  Result<wire::Token> begin_session(const fabric::Peer& peer);
+  // within kGreetingNs. EUSERS when there are too many, ESHUTDOWN when the server stops, ESTALE for a client that returns too late,
+  // EAGAIN while its last session is being ended. Blocks.
+  Result<Begun> begin_session(const Applicant& applicant);
   // Processes with a session now.
   [[nodiscard]] std::vector<pid_t> peers();
   // Where it is reached, in the order of the listeners.
@@ -76,7 +96,23 @@ class Server final : public client::Hosting {
   [[nodiscard]] engine::Pool& pool() { return pool_; }
   [[nodiscard]] Worker& worker() { return worker_; }
   [[nodiscard]] Buffers& buffers() { return buffers_; }
+  // Whether a listener's peers can be sent memory that is not registered.
+  [[nodiscard]] bool may_lend(std::size_t listener) const {
+    return !listeners_[listener].domain->traits().wants_regions;
+  }
   static std::uint64_t new_owner();
+  [[nodiscard]] std::int64_t lease_ns() const { return std::chrono::nanoseconds(options_.lease).count(); }
+  [[nodiscard]] bool stopping() const { return stopping_; }
+  // The store's memory of clients; null: it has none.
+  [[nodiscard]] engine::Clients* clients() const { return clients_; }
+  // Whether clients of an earlier life are awaited, and co_await grace_ends().
+  [[nodiscard]] bool grace() const { return returning_.grace(); }
+  auto grace_ends() { return returning_.ends(); }
+  void has_come_back(const wire::ClientId& client) { returning_.done(client); }
+  // The store forgets a client.
+  runtime::Task<Status> forget(const wire::ClientId& client);
+  // Calls back at that time, if the session is still there.
+  void after(std::int64_t monotonic_ns, const Session& session, std::function<void(Session&)> call);
   // The session that a greeting asks for. EACCES for a peer that may have none, EUSERS when there are too many.
   Result<Session*> session_for(const wire::Hello& hello, const fabric::Peer& peer);
   void connection_ended(Connection& connection);
@@ -100,7 +136,10 @@ class Server final : public client::Hosting {
          std::unique_ptr<runtime::Loop> loop);
 
   Status open_endpoints();
-  Result<Session*> new_session(const fabric::Peer& peer);
+  Result<Session*> new_session(const fabric::Peer& peer, const wire::ClientId& client);
+  runtime::Task<Result<Begun>> begin(const Applicant& applicant);
+  runtime::Task<Result<Session*>> begin_again(const Applicant& applicant);
+  [[nodiscard]] Session* session_of(const wire::ClientId& client) const;
   void admit(std::unique_ptr<fabric::Channel> channel, std::size_t listener);
   void take_turn();
   void stop_when_empty();
@@ -110,6 +149,7 @@ class Server final : public client::Hosting {
 
   // constant after construction
   engine::Pool& pool_;
+  engine::Clients* const clients_;
   const ServerOptions options_;
   const std::unique_ptr<runtime::Loop> loop_;
   const std::vector<Listener> listeners_;
@@ -124,6 +164,7 @@ class Server final : public client::Hosting {
   absl::flat_hash_map<std::uint64_t, std::unique_ptr<Connection>> connections_;
   std::map<wire::Token, std::unique_ptr<Session>> sessions_;
   std::size_t greetings_ = 0;  // connections that have not greeted
+  std::size_t beginning_ = 0;  // sessions at their begin
 
   // guarded by mutex_
   std::mutex mutex_;
@@ -139,6 +180,7 @@ class Server final : public client::Hosting {
 
   Turn turn_;
   Worker worker_;
+  Returning returning_;  // owner thread
   std::thread thread_;
 };
 

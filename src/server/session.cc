@@ -1,5 +1,7 @@
 #include "server/session.h"
 
+#include <algorithm>
+
 #include "server/connection.h"
 #include "server/server.h"
 
@@ -9,15 +11,47 @@ Session::~Session() {
   ROSS_CHECK(jobs == 0 && files.empty() && connections.empty(), "a session was destroyed with something still held");
 }
 
-void Session::leave(Connection& connection) {
-  connections.erase(&connection);
-  if (connections.empty()) runtime::spawn(clean_up(), [this](Status) { server_.session_ended(*this); });
+void Session::join(Connection& connection) {
+  if (connection.generation() > generation) {
+    generation = connection.generation();
+    for (Connection* const old : connections) old->cut_off();
+  }
+  ++absences_;
+  connections.insert(&connection);
 }
 
-void Session::end_others(const Connection& spared) {
+void Session::leave(Connection& connection) {
+  connections.erase(&connection);
+  if (!connections.empty()) return;
+  if (!outlives_connections() || ended_ || server_.stopping()) return end_now();
+  wait_for_connection(server_.lease_ns());
+}
+
+void Session::end(const Connection& last) {
+  ended_ = true;
   for (Connection* const connection : connections) {
-    if (connection != &spared) connection->cut_off();
+    if (connection != &last) connection->cut_off();
   }
+}
+
+void Session::wait_for_connection(std::int64_t patience_ns) {
+  ++absences_;
+  look_for_connection(absences_, server_.loop().clock().monotonic_ns() + patience_ns);
+}
+
+void Session::look_for_connection(std::uint64_t absence, std::int64_t until_ns) {
+  constexpr std::int64_t kLookNs = 20'000'000;
+  const std::int64_t now_ns = server_.loop().clock().monotonic_ns();
+  if (now_ns >= until_ns || (process_ != nullptr && process_->ended())) return end_now();
+  const std::int64_t next_ns = process_ == nullptr ? until_ns : std::min(until_ns, now_ns + kLookNs);
+  server_.after(next_ns, *this, [absence, until_ns](Session& session) {
+    if (session.absences_ == absence && !session.leaving) session.look_for_connection(absence, until_ns);
+  });
+}
+
+void Session::end_now() {
+  leaving = true;
+  runtime::spawn(clean_up(), [this](Status) { server_.session_ended(*this); });
 }
 
 // Gives back everything the peer held. Waits for locks end with EINTR when their owner goes; because a request may
@@ -40,12 +74,17 @@ runtime::Task<Status> Session::clean_up() {
     constexpr std::int64_t kAgainNs = 5'000'000;
     co_await loop.sleep_until(loop.clock().monotonic_ns() + kAgainNs);
   }
-  for (const auto& [id, file] : files) static_cast<void>(co_await file->fs->close(file->id));
+  // What a client has that will come back to the server's next life stays open in the store's eyes.
+  const bool returns = outlives_connections() && !ended_ && server_.stopping() && server_.clients() != nullptr;
+  for (const auto& [id, file] : files) {
+    if (!returns) static_cast<void>(co_await file->fs->close(file->id));
+  }
   files.clear();
   // Closing a container may block.
   auto* const held = &containers;
   const auto drop = [held] { return held->clear(), true; };
   static_cast<void>(co_await server_.worker().run<bool>(drop));
+  if (outlives_connections() && !returns) static_cast<void>(co_await server_.forget(client_));
   co_return Status();
 }
 

@@ -4,6 +4,10 @@
 // and owners of locks belong to the session, requests in flight to the connection they came by. When the last connection
 // ends, everything the session held is released: locks dropped, files closed.
 //
+// The session of a client that named itself outlives its connections: it is kept for the server's lease, unless the client
+// says goodbye or its process is seen to end. It remembers for each slot the last change and what was answered, so that a
+// change that is asked for again is not made again.
+//
 // Ownership: the server owns sessions; connections point to theirs. Threading: owner thread (the server's).
 #pragma once
 
@@ -12,16 +16,19 @@
 
 #include <cstdint>
 #include <memory>
+#include <vector>
 
 #include "fabric/channel.h"
 #include "fs/file_system.h"
 #include "runtime/task.h"
+#include "server/process_watch.h"
 #include "wire/message.h"
 
 namespace ross::server {
 
 class Connection;
 class Server;
+struct Job;
 
 class Session {
  public:
@@ -34,23 +41,42 @@ class Session {
     absl::flat_hash_set<std::uint64_t> owners;  // that took locks through it
   };
 
-  Session(Server& server, const wire::Token& token, fabric::Peer peer)
-      : server_(server), token_(token), peer_(std::move(peer)) {}
+  // The last change of a slot, by its id.
+  struct Slot {
+    enum class State : std::uint8_t { kUnderWay, kDone, kFailed };
+    std::uint64_t id = 0;
+    State state = State::kUnderWay;
+    bool from_store = false;  // done in an earlier life of the server
+    bool created = false;
+    bool has_attr = false;
+    std::uint64_t value = 0;
+    wire::Attr attr{};
+    std::vector<Job*> waiting;  // the same, asked for again meanwhile
+  };
+
+  Session(Server& server, const wire::Token& token, fabric::Peer peer, const wire::ClientId& client)
+      : server_(server), token_(token), peer_(std::move(peer)), client_(client) {}
   ~Session();
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
 
   [[nodiscard]] const wire::Token& token() const { return token_; }
   [[nodiscard]] const fabric::Peer& peer() const { return peer_; }
+  [[nodiscard]] const wire::ClientId& client() const { return client_; }
+  [[nodiscard]] bool outlives_connections() const { return client_ != wire::ClientId{}; }
+  // Whose end is seen here: a process of this machine.
+  void watch(std::unique_ptr<ProcessWatch> process) { process_ = std::move(process); }
 
-  void join(Connection& connection) {
-    joined = true;
-    connections.insert(&connection);
-  }
-  // When its channel has ended. The last one to leave has everything released, once its requests are over.
+  // Also ends the connections from before the client came back.
+  void join(Connection& connection);
+  // When its channel has ended. After the last one everything is released, at once or when the lease is over.
   void leave(Connection& connection);
-  // Cuts off every connection but one.
-  void end_others(const Connection& spared);
+  // Cuts off every connection but one; then the session ends with that one.
+  void end(const Connection& last);
+  // It has no connection (yet): when nobody comes within so long it ends.
+  void wait_for_connection(std::int64_t patience_ns);
+  // Releases everything now. Of a client that may come back to the server's next life, the store keeps what it remembers.
+  void end_now();
 
   // Locks of different peers must not meet under one owner's number, so each peer's owners get numbers of ours.
   Result<std::uint64_t> owner_for(std::uint64_t peers_owner);
@@ -60,18 +86,26 @@ class Session {
   absl::flat_hash_map<std::uint32_t, std::shared_ptr<fs::FileSystem>> containers;  // shared with other sessions
   absl::flat_hash_map<std::uint64_t, std::uint64_t> owners;                        // the peer's to ours
   absl::flat_hash_map<std::uint64_t, std::uint64_t> peers_owners;                  // ours to the peer's
-  bool joined = false;  // had a connection; with none left it is on its way out
+  absl::flat_hash_map<std::uint16_t, Slot> slots;
+  std::uint32_t generation = 0;
+  bool leaving = false;     // nobody may join any more
+  bool reclaiming = false;  // the client came back to a server started anew, and has not all it held yet
   std::uint64_t next_file = 1;
   std::uint32_t next_container = 1;
   std::uint32_t jobs = 0;     // of all connections
   std::uint32_t opening = 0;  // opens at work, which will be files
 
  private:
+  void look_for_connection(std::uint64_t absence, std::int64_t until_ns);
   runtime::Task<Status> clean_up();
 
   Server& server_;
   const wire::Token token_;
   const fabric::Peer peer_;
+  const wire::ClientId client_;
+  std::unique_ptr<ProcessWatch> process_;  // null: not seen
+  bool ended_ = false;                     // by the peer's own word
+  std::uint64_t absences_ = 0;
 };
 
 }  // namespace ross::server

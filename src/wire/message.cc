@@ -35,6 +35,38 @@ Result<Greeting> decode_greeting(Taker& taker) {
 
 }  // namespace
 
+bool is_change(Op op) {
+  switch (op) {
+    case Op::kMkdir:
+    case Op::kMknod:
+    case Op::kSymlink:
+    case Op::kLink:
+    case Op::kUnlink:
+    case Op::kRmdir:
+    case Op::kRename:
+    case Op::kSetattr:
+    case Op::kSetxattr:
+    case Op::kRemovexattr:
+    case Op::kOpen:
+    case Op::kCreate:
+    case Op::kCreateUnnamed:
+    case Op::kPublish:
+    case Op::kClose:
+    case Op::kWrite:
+    case Op::kFallocate:
+    case Op::kLock:
+    case Op::kUnlockOwner:
+    case Op::kContainerOpen:
+    case Op::kContainerClose:
+    case Op::kContainerCreate:
+    case Op::kContainerSet:
+    case Op::kContainerDestroy:
+      return true;
+    default:
+      return false;
+  }
+}
+
 void encode(const Hello& hello, std::vector<std::byte>& bytes) { add(bytes, &hello, sizeof hello); }
 
 void encode(const Welcome& welcome, std::string_view sentence, std::vector<std::byte>& bytes) {
@@ -45,8 +77,7 @@ void encode(const Welcome& welcome, std::string_view sentence, std::vector<std::
 Result<Hello> decode_hello(std::span<const std::byte> bytes) {
   Taker taker(text_of(bytes));
   ROSS_TRY(const Hello hello, decode_greeting<Hello>(taker));
-  if (bytes.size() != sizeof hello || hello.reserved != 0 || hello.reserved2 != 0)
-    return bad("a greeting that is none");
+  if (bytes.size() != sizeof hello || hello.reserved != 0) return bad("a greeting that is none");
   return hello;
 }
 
@@ -80,7 +111,7 @@ void encode(const Request& request, std::vector<std::byte>& bytes) {
                              .uid = request.uid,
                              .gid = request.gid,
                              .windows = 0,
-                             .reserved = 0};
+                             .slot = request.slot};
   const std::size_t groups_bytes = request.groups.size() * sizeof(std::uint32_t);
   bytes.reserve(bytes.size() + sizeof header + groups_bytes + request.name.size() + request.name2.size() +
                 request.text.size());
@@ -135,11 +166,12 @@ Result<Request> decode_request(std::span<const std::byte> bytes) {
   if (!taker.ok()) return bad("a request shorter than its header");
   if (header.op == 0 || header.op > static_cast<std::uint16_t>(Op::kLast)) return bad("a request for nothing known");
   if (header.name_bytes > kNameBytesMax || header.name2_bytes > kNameBytesMax || header.groups > kGroupsMax ||
-      header.text_bytes > kTextBytesMax || header.windows > kWindowsMax || header.reserved != 0) {
+      header.text_bytes > kTextBytesMax || header.windows > kWindowsMax || header.slot > kSlotsMax) {
     return bad("a request beyond the limits");
   }
   Request request{.id = header.id,
                   .op = static_cast<Op>(header.op),
+                  .slot = header.slot,
                   .container = header.container,
                   .node = header.node,
                   .other = header.other,

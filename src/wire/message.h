@@ -28,10 +28,12 @@
 namespace ross::wire {
 
 inline constexpr std::uint32_t kMagic = 0x53534f52;  // "ROSS"
-inline constexpr std::uint16_t kVersion = 3;
+inline constexpr std::uint16_t kVersion = 4;
 
 // Names a session to its server; random, so that nobody joins another's. Zeros: none.
 using Token = std::array<std::uint8_t, 16>;
+// Names a client for as long as it lives, through all its connections; random, and nobody else's business. Zeros: none.
+using ClientId = std::array<std::uint8_t, 16>;
 
 // The first message of a connection, by who made it; nothing else is heard before it.
 struct Hello {
@@ -39,8 +41,8 @@ struct Hello {
   std::uint16_t version = kVersion;
   std::uint16_t reserved = 0;
   std::int32_t pid = 0;
-  std::uint32_t reserved2 = 0;
-  Token session{};  // the session this connection joins; zeros: a new one
+  std::uint32_t generation = 0;  // how often the client has come back; a higher one ends the connections of lower ones
+  Token session{};               // the session this connection joins; zeros: a new one
 };
 static_assert(sizeof(Hello) == 32);
 
@@ -103,13 +105,13 @@ enum class Op : std::uint16_t {
   kFsync,          // file mode (1: data only)
   kSync,           //
   // ---- locks ----
-  kLock,         // file text (Lock) mode (1: wait)
+  kLock,         // file text (Lock) mode (LockModes)
   kTestLock,     // file text (Lock) -> text (Lock)
   kUnlockOwner,  // file a (owner)
   // ---- whole ----
   kStatfs,  // -> text (StatFs)
   // ---- the pool ----
-  kContainerOpen,     // name -> value (container)
+  kContainerOpen,  // name container (the number it has, of a client that comes back; 0: a new one) -> value (container)
   kContainerClose,    // container
   kContainerCreate,   // name a (quota bytes) b (quota nodes)
   kContainerSet,      // name a b
@@ -119,9 +121,15 @@ enum class Op : std::uint16_t {
   kPoolInfo,          // -> text (PoolInfo)
   kPoolSync,          //
   // ---- the session ----
-  kEnd,  // everything it holds is given back, and its connections are closed
-  kLast = kEnd,
+  kEnd,        // everything it holds is given back, and its connections are closed
+  kPing,       // -> nothing, at once
+  kReopen,     // container file (the number it has) node mode (OpenBits) -> attr; of a client that comes back
+  kReclaimed,  // a client that comes back has again what it held
+  kLast = kReclaimed,
 };
+
+// Whether doing it twice is more than doing it once. Such a request of a session that outlives connections has a slot.
+bool is_change(Op op);
 
 // Bits of OpenFlags.
 enum OpenBits : std::uint32_t {
@@ -132,6 +140,13 @@ enum OpenBits : std::uint32_t {
   kOpenExclusive = 16
 };
 
+// How a lock is asked for.
+enum LockModes : std::uint32_t {
+  kLockTry = 0,
+  kLockWait = 1,
+  kLockReclaim = 2,  // it is held already: of a client that comes back
+};
+
 // A part of a window of the requesting side, as the fabric names it (fabric/endpoint.h).
 struct WindowPart {
   std::uint64_t offset_bytes = 0;  // in the window
@@ -139,9 +154,13 @@ struct WindowPart {
   std::string_view key;
 };
 
+// Slots: a session numbers its changes under way, 1 to kSlotsMax, and uses a number again when it has the answer. The server
+// remembers the last change of each, by its id, so that one whose answer was lost is answered again and not done again. Ids in
+// a slot only grow; a request with slot 0 is not remembered.
 struct Request {
   std::uint64_t id = 0;
   Op op = Op::kSync;
+  std::uint16_t slot = 0;
   std::uint32_t container = 0;
   std::uint64_t node = 0;
   std::uint64_t other = 0;
@@ -175,7 +194,7 @@ struct RequestHeader {
   std::uint32_t uid;
   std::uint32_t gid;
   std::uint16_t windows;
-  std::uint16_t reserved;
+  std::uint16_t slot;
 };
 static_assert(sizeof(RequestHeader) == 80);
 

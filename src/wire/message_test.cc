@@ -165,7 +165,8 @@ TEST(Message, FieldsOutOfRangeAreRefused) {
   EXPECT_FALSE(with(offsetof(RequestHeader, name_bytes), std::uint16_t{256}));
   EXPECT_FALSE(with(offsetof(RequestHeader, groups), std::uint16_t{UINT16_MAX}));
   EXPECT_FALSE(with(offsetof(RequestHeader, text_bytes), std::uint32_t{UINT32_MAX}));
-  EXPECT_FALSE(with(offsetof(RequestHeader, reserved), std::uint32_t{1}));
+  EXPECT_TRUE(with(offsetof(RequestHeader, slot), kSlotsMax));
+  EXPECT_FALSE(with(offsetof(RequestHeader, slot), static_cast<std::uint16_t>(kSlotsMax + 1)));
 }
 
 TEST(Message, ListingsComeBackAndStopAtTheirBound) {

@@ -24,6 +24,7 @@ TEST(Config, TheFileWithEveryDefaultIsTheDefault) {
   EXPECT_EQ(written->data_listen, built_in.data_listen);
   EXPECT_EQ(written->cache_mib, built_in.cache_mib);
   EXPECT_EQ(written->commit_interval_ms, built_in.commit_interval_ms);
+  EXPECT_EQ(written->lease_ms, built_in.lease_ms);
   EXPECT_EQ(written->log_level, built_in.log_level);
   EXPECT_EQ(written->log_form, built_in.log_form);
   ASSERT_EQ(written->pools.size(), 1U);

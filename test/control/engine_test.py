@@ -8,87 +8,19 @@ Usage: engine_test.py ROSS_ENGINE ROSS.
 import json
 import os
 import pathlib
-import re
 import shutil
 import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 import unittest
 
+import running
+from running import NOBODY, SECONDS, Certificates, Engine, WithEngine, run
+
 ENGINE = None
 ROSS = None
-NOBODY = 65534
-SECONDS = 60  # for anything that should take one
-
-
-def run(*command, uid=None, extra=None):
-    words = [str(word) for word in command]
-    if uid is not None:
-        words = ["setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups", *words]
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("ROSS_")}
-    environment.update(extra or {})
-    return subprocess.run(words, env=environment, capture_output=True, text=True, timeout=SECONDS, check=False)
-
-
-class Engine:
-    """A ross-engine that was waited for. Its log is in log(). begin: words before its own, such as nsenter's."""
-
-    def __init__(self, folder, *arguments, environment=None, begin=(), host="127.0.0.1"):
-        self.log_path = pathlib.Path(folder) / "engine.log"
-        with open(self.log_path, "wb") as log:
-            self.process = subprocess.Popen([*begin, ENGINE, "--listen", f"{host}:0", *map(str, arguments)], stderr=log,
-                                            env={**os.environ, **(environment or {})})
-        deadline = time.monotonic() + SECONDS
-        while (found := re.search(rf"serving ross://({re.escape(host)}:\d+)/", self.log())) is None:
-            if self.process.poll() is not None or time.monotonic() > deadline:
-                raise AssertionError(f"ross-engine does not serve: {self.log()}")
-            time.sleep(0.02)
-        self.address = found[1]
-
-    def log(self):
-        return self.log_path.read_text(errors="replace")
-
-    def stop(self, how=signal.SIGTERM):
-        """Its exit status."""
-        if self.process.poll() is None:
-            self.process.send_signal(how)
-        return self.process.wait(timeout=SECONDS)
-
-
-class WithEngine(unittest.TestCase):
-    ARGUMENTS = ()
-
-    def setUp(self):
-        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="ross-engine-"))
-        self.folder.chmod(0o755)
-        self.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
-        self.pool = self.folder / "pool0"
-        self.good(ROSS, "pool", "create", self.pool, "--size", "1G")
-        self.good(ROSS, "container", "create", f"local:{self.pool}/data")
-        self.engine = self.start()
-
-    def start(self, *arguments):
-        engine = Engine(self.folder, self.pool, *self.ARGUMENTS, *arguments)
-        self.addCleanup(engine.stop, signal.SIGKILL)
-        self.url = f"ross://{engine.address}/pool0"
-        return engine
-
-    def good(self, *command, **options):
-        done = run(*command, **options)
-        self.assertEqual(done.returncode, 0, f"{command}: {done.stderr}")
-        return done.stdout
-
-    def bad(self, *command, says, code=1, **options):
-        done = run(*command, **options)
-        self.assertEqual(done.returncode, code, f"{command}: {done.stdout} {done.stderr}")
-        self.assertIn(says, done.stderr)
-        self.assertEqual(done.stderr.count("\n"), 1, done.stderr)
-
-    def clean(self):
-        self.assertIn("clean", self.good(ROSS, "fsck", "--data", self.pool))
 
 
 class Fabrics(WithEngine):
@@ -188,7 +120,8 @@ class Ends(WithEngine):
     def putting(self):
         """A client in the middle of a put that never ends, with 20 MB stored so far."""
         before = self.free()
-        client = subprocess.Popen([ROSS, "put", "/dev/zero", f"{self.url}/data/endless"], stderr=subprocess.DEVNULL)
+        client = subprocess.Popen([ROSS, "put", "/dev/zero", f"{self.url}/data/endless"], stderr=subprocess.PIPE, text=True,
+                                  env={**os.environ, "ROSS_OUTAGE_SECONDS": "3"})
         self.addCleanup(lambda: client.poll() is None and client.kill())
         deadline = time.monotonic() + SECONDS
         while self.free() > before - 20_000_000:
@@ -200,7 +133,10 @@ class Ends(WithEngine):
         began = time.monotonic()
         self.assertEqual(self.engine.stop(), 0, self.engine.log())
         self.assertLess(time.monotonic() - began, 20)
-        self.assertNotEqual(client.wait(timeout=SECONDS), 0)
+        told = client.communicate(timeout=SECONDS)[1]
+        self.assertEqual(client.returncode, 1)
+        self.assertIn("the server is away", told)
+        self.assertIn("has been away for 3 s", told)
         self.assertIn("every pool is synced and closed", self.engine.log())
         self.clean()
 
@@ -211,7 +147,7 @@ class Ends(WithEngine):
         for _ in range(5):
             client = self.putting()
             client.kill()
-            client.wait(timeout=SECONDS)
+            client.communicate(timeout=SECONDS)
             # An object that was being put has no name yet, so all of its space comes back.
             deadline = time.monotonic() + SECONDS
             while self.free() < before - 1_000_000:
@@ -243,26 +179,6 @@ class Ends(WithEngine):
             self.assertEqual(notify.recv(4096), b"STOPPING=1")
 
 
-class Certificates:
-    """Of an authority, a stranger to it, and machines; in self.folder."""
-
-    def make_certificates(self, host="127.0.0.1"):
-        def openssl(*words):
-            subprocess.run(["openssl", *map(str, words)], check=True, capture_output=True, cwd=self.folder)
-        for authority in ("ca", "stranger"):
-            openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", 2, "-subj", f"/CN={authority}",
-                    "-keyout", f"{authority}.key", "-out", f"{authority}.pem")
-        (self.folder / "names").write_text(f"subjectAltName=IP:{host}\n")
-        for name, authority in (("server", "ca"), ("client", "ca"), ("impostor", "stranger")):
-            openssl("req", "-newkey", "rsa:2048", "-nodes", "-subj", f"/CN={name}", "-keyout", f"{name}.key", "-out", f"{name}.csr")
-            openssl("x509", "-req", "-in", f"{name}.csr", "-CA", f"{authority}.pem", "-CAkey", f"{authority}.key",
-                    "-CAcreateserial", "-days", 2, "-extfile", "names", "-out", f"{name}.pem")
-
-    def certificate(self, name, authority="ca"):
-        return {"ROSS_TLS_AUTHORITY": f"{self.folder}/{authority}.pem", "ROSS_TLS_CERTIFICATE": f"{self.folder}/{name}.pem",
-                "ROSS_TLS_KEY": f"{self.folder}/{name}.key"}
-
-
 class WithTls(Certificates, WithEngine):
     def start(self, *arguments):
         self.make_certificates()
@@ -284,5 +200,5 @@ class WithTls(Certificates, WithEngine):
 
 
 if __name__ == "__main__":
-    ENGINE, ROSS = sys.argv[1:3]
+    ENGINE, ROSS = running.PROGRAMS[:] = sys.argv[1:3]
     unittest.main(argv=sys.argv[:1] + sys.argv[3:], verbosity=2)

@@ -12,7 +12,7 @@ import sys
 import time
 import unittest
 
-import engine_test
+import running
 
 IDLE_SESSIONS = None
 SESSIONS = 50  # of each fabric
@@ -29,7 +29,7 @@ def open_sockets(pid):
     return sum(os.readlink(entry).startswith("socket:") for entry in pathlib.Path(f"/proc/{pid}/fd").iterdir())
 
 
-class Idle(engine_test.WithEngine):
+class Idle(running.WithEngine):
     ARGUMENTS = ("--fabric", "shm", "--fabric", "tcp")
 
     def test_a_hundred_idle_sessions(self):
@@ -49,12 +49,12 @@ class Idle(engine_test.WithEngine):
         self.assertLess(share, SHARE_MAX)
         self.assertLess(clients, SHARE_MAX)
         client.stdin.close()
-        self.assertEqual(client.wait(timeout=engine_test.SECONDS), 0)
+        self.assertEqual(client.wait(timeout=running.SECONDS), 0)
         client.stdout.close()
         self.assertEqual(self.engine.stop(), 0)
         self.clean()
 
 
 if __name__ == "__main__":
-    engine_test.ENGINE, engine_test.ROSS, IDLE_SESSIONS = sys.argv[1:4]
+    *running.PROGRAMS[:], IDLE_SESSIONS = sys.argv[1:4]
     unittest.main(argv=sys.argv[:1] + sys.argv[4:], verbosity=2)

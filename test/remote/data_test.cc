@@ -79,8 +79,10 @@ class DataTest : public ::testing::Test {
     auto started = Server::start(pool, std::move(listeners), {});
     ASSERT_TRUE(started.has_value()) << started.error().message();
     server = *std::move(started);
-    const auto token = server->begin_session({.pid = ::getpid(), .uid = ::geteuid(), .gid = ::getegid(), .groups = {}});
-    auto session = client::Session::connect(*transport::make_domain(), server->addresses().at(0), *token, in_20_s());
+    const auto begun =
+        server->begin_session({.peer = {.pid = ::getpid(), .uid = ::geteuid(), .gid = ::getegid(), .groups = {}}});
+    auto session =
+        client::Session::connect(*transport::make_domain(), server->addresses().at(0), begun->token, in_20_s());
     ASSERT_TRUE(session.has_value()) << session.error().message();
     remote = *client::open_container(*std::move(session), "c");
     const auto opened = run(remote->create(kRoot, fs::kRootNode, "f", 0600, {.read = true, .write = true}));

@@ -21,7 +21,9 @@ namespace ross::remote_test {
 class RawPeer final : private fabric::Receiver {
  public:
   // Connected, and greeted unless hello is to be sent by the test.
-  explicit RawPeer(const std::filesystem::path& path, bool greets = true) {
+  explicit RawPeer(const std::filesystem::path& path, bool greets = true)
+      : RawPeer(path, wire::Hello{.pid = ::getpid()}, greets) {}
+  RawPeer(const std::filesystem::path& path, const wire::Hello& hello, bool greets = true) {
     const runtime::Loop::Scope scope(*loop_);
     endpoint_ = *domain_->open(*loop_, {.limits = {wire::kHeadBytesMax, 2 * wire::kPayloadBytesMax}});
     const std::int64_t until = deadline();
@@ -37,11 +39,12 @@ class RawPeer final : private fabric::Receiver {
     channel_ = *std::move(dial.result);
     channel_->start(*this);
     if (!greets) return;
-    std::vector<std::byte> hello;
-    wire::encode(wire::Hello{.pid = ::getpid()}, hello);
-    send(hello);
+    std::vector<std::byte> head;
+    wire::encode(hello, head);
+    send(head);
     const auto welcome = next();
     ROSS_CHECK(welcome.has_value() && wire::decode_welcome(*welcome).has_value(), "the server does not greet");
+    welcome_error_ = wire::decode_welcome(*welcome)->welcome.error;
   }
   ~RawPeer() {
     if (channel_ != nullptr) channel_->close();
@@ -49,6 +52,9 @@ class RawPeer final : private fabric::Receiver {
   }
   RawPeer(const RawPeer&) = delete;
   RawPeer& operator=(const RawPeer&) = delete;
+
+  // Why the server does not want us; 0: it does.
+  [[nodiscard]] int welcome_error() const { return welcome_error_; }
 
   void send(std::span<const std::byte> head, std::size_t payload_bytes = 0) {
     auto& message = *sent_.emplace_back(std::make_unique<Message>());
@@ -116,6 +122,7 @@ class RawPeer final : private fabric::Receiver {
   std::unique_ptr<fabric::Channel> channel_;
   std::deque<std::vector<std::byte>> heads_;
   std::vector<std::byte> payload_;
+  int welcome_error_ = 0;
 };
 
 }  // namespace ross::remote_test

@@ -63,10 +63,10 @@ class RemoteInstance final : public Instance {
     auto server = server::Server::start(*pool_, std::move(listeners), {});
     if (!server.has_value()) return std::move(server).error();
     server_ = *std::move(server);
-    const auto token =
-        server_->begin_session({.pid = ::getpid(), .uid = ::geteuid(), .gid = ::getegid(), .groups = {}});
-    if (!token.has_value()) return token.error();
-    auto session = client::Session::connect(*std::move(clients_domain), server_->addresses().at(0), *token,
+    const auto begun =
+        server_->begin_session({.peer = {.pid = ::getpid(), .uid = ::geteuid(), .gid = ::getegid(), .groups = {}}});
+    if (!begun.has_value()) return begun.error();
+    auto session = client::Session::connect(*std::move(clients_domain), server_->addresses().at(0), begun->token,
                                             system_clock().monotonic_ns() + kGreetingNs);
     if (!session.has_value()) return std::move(session).error();
     auto opened = client::open_container(*std::move(session), kContainer);

@@ -78,10 +78,10 @@ class ServerTest : public ::testing::Test {
 TEST_F(ServerTest, NoUserShutsOthersOut) {
   const fabric::Peer user{.pid = 1, .uid = 12345, .gid = 12345, .groups = {}};
   for (std::size_t i = 0; i < Server::kSessionsOfAUserMax; ++i)
-    ASSERT_TRUE(server->begin_session(user).has_value()) << i;
-  EXPECT_EQ(server->begin_session(user).error().error(), EUSERS);
-  EXPECT_TRUE(server->begin_session({.pid = 1, .uid = 12346, .gid = 1, .groups = {}}).has_value());
-  EXPECT_TRUE(server->begin_session({.pid = 1, .uid = 0, .gid = 0, .groups = {}}).has_value());
+    ASSERT_TRUE(server->begin_session({.peer = user}).has_value()) << i;
+  EXPECT_EQ(server->begin_session({.peer = user}).error().error(), EUSERS);
+  EXPECT_TRUE(server->begin_session({.peer = {.pid = 1, .uid = 12346, .gid = 1, .groups = {}}}).has_value());
+  EXPECT_TRUE(server->begin_session({.peer = {.pid = 1, .uid = 0, .gid = 0, .groups = {}}}).has_value());
 }
 
 TEST_F(ServerTest, SeveralThreadsOfOneClientAndLargeTransfers) {

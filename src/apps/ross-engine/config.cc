@@ -84,7 +84,8 @@ Result<Config> parse_config(std::string_view content, std::string_view path) {
                  {"client_authority", text(config.tls.client_authority)}};
   const Keys data{{"fabrics", texts(config.fabrics)}, {"listen", text(config.data_listen)}};
   const Keys engine{{"cache_mib", number(config.cache_mib, 8, 1 << 20)},
-                    {"commit_interval_ms", number(config.commit_interval_ms, 1, 60'000)}};
+                    {"commit_interval_ms", number(config.commit_interval_ms, 1, 60'000)},
+                    {"lease_ms", number(config.lease_ms, 1, 3'600'000)}};
   std::string form = "text";
   const Keys log{{"level", text(config.log_level)}, {"form", text(form)}};
   const std::map<std::string_view, const Keys*> tables{

@@ -35,6 +35,8 @@ struct Config {
   std::vector<PoolConfig> pools;
   std::uint64_t cache_mib = 128;            // metadata of each pool in memory
   std::uint64_t commit_interval_ms = 1000;  // what nobody synced becomes durable after this long
+  // For so long a client that is away keeps its session, and a server started anew waits for its clients.
+  std::uint64_t lease_ms = 90'000;
   std::string log_level = "info";
   LogForm log_form = LogForm::kText;
 };

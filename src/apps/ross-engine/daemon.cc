@@ -50,6 +50,7 @@ Status Daemon::serve(const Config& config, const PoolConfig& pool) {
   attach::AttachOptions options;
   options.pool.cache_bytes = config.cache_mib << 20;
   options.pool.commit_interval_ns = static_cast<std::int64_t>(config.commit_interval_ms) * 1'000'000;
+  options.pool.serves_clients = true;
   options.share = &server::share;  // programs that name the pool's directory find it here, too
   auto opened = attach::attach_pool("local:" + pool.path, options);
   if (!opened.has_value()) return opened.error().with_context(pool.path);
@@ -63,6 +64,8 @@ Status Daemon::serve(const Config& config, const PoolConfig& pool) {
   server::ServerOptions server_options;
   server_options.pool_name = "pool " + pool.name;
   server_options.patience = std::chrono::milliseconds(0);
+  server_options.remembers = true;
+  server_options.lease = std::chrono::milliseconds(config.lease_ms);
   auto server = server::Server::start(**opened, std::move(listeners), std::move(server_options));
   if (!server.has_value()) return server.error().with_context(fmt::format("serving pool {}", pool.name));
   for (std::size_t i = 0; i < fabrics_.size(); ++i) {

@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 
 #include "base/checksum.h"
 #include "base/log.h"
@@ -23,6 +24,7 @@ namespace {
 
 // A longer read goes in pieces, so that its plan stays small.
 constexpr std::uint64_t kPieceBytes = 4 * 1024 * 1024;
+constexpr std::array<std::byte, kBlockBytes> kZeros{};
 constexpr std::int64_t kDayNs = 86'400'000'000'000;
 
 bool matches(const std::byte* block, std::uint32_t crc) { return crc32c({block, kBlockBytes}) == crc; }
@@ -40,6 +42,7 @@ Status mismatch(BlockRef ref) {
 struct Container::ReadPlan {
   Space::Generation* generation = nullptr;
   memory::Memory into;
+  bool lends = false;           // nothing is copied: into is not used, and zeros are the reader's business
   std::uint64_t offset = 0;     // in the file
   std::uint64_t size = 0;       // clamped to the file
   std::uint64_t memory_at = 0;  // where in `into` this piece begins
@@ -63,7 +66,7 @@ struct Container::ReadPlan {
 };
 
 // Takes the mutex. Returns the bytes of this piece; 0 at the end of the file, and then nothing is held.
-Result<std::uint64_t> Container::plan_read(fs::FileId file, std::uint64_t offset_bytes, memory::Memory into,
+Result<std::uint64_t> Container::plan_read(fs::FileId file, std::uint64_t offset_bytes, std::uint64_t size_bytes,
                                            ReadPlan& plan) {
   const Lock lock(core_.mutex);
   ROSS_TRY(const OpenFile* const open, find_file(file));
@@ -71,9 +74,8 @@ Result<std::uint64_t> Container::plan_read(fs::FileId file, std::uint64_t offset
   if (!open->flags.read) return fail(EBADF);
   if (!node.is_regular()) return fail(EISDIR);
   format::InodeRecord& record = node.record;
-  const std::uint64_t wanted = std::min(into.size_bytes() - plan.memory_at, kPieceBytes);
+  const std::uint64_t wanted = std::min(size_bytes, kPieceBytes);
   if (offset_bytes >= record.size_bytes || wanted == 0) return 0;
-  plan.into = into;
   plan.offset = offset_bytes;
   plan.size = std::min(wanted, record.size_bytes - offset_bytes);
   const std::uint64_t first = plan.first_block();
@@ -98,13 +100,14 @@ Result<std::uint64_t> Container::plan_read(fs::FileId file, std::uint64_t offset
         continue;
       }
     }
+    ref = {};
+    if (plan.lends) continue;
     const auto part = plan.part(block - first);
     if (image == nullptr) {
-      into.fill_zero(part.memory_at, part.size);
+      plan.into.fill_zero(part.memory_at, part.size);
     } else {
-      into.copy_in(part.memory_at, {image + part.begin, part.size});
+      plan.into.copy_in(part.memory_at, {image + part.begin, part.size});
     }
-    ref = {};
   }
   // relatime: the access time moves when it is behind the others, or a day old. Not worth failing a read for.
   if (record.atime_ns <= record.mtime_ns || record.atime_ns <= record.ctime_ns ||
@@ -142,8 +145,9 @@ fs::Async<std::uint64_t> Container::read(fs::FileId file, std::uint64_t offset_b
     std::uint64_t done = 0;
     for (;;) {
       ReadPlan plan;
+      plan.into = into;
       plan.memory_at = done;
-      ROSS_TRY(const std::uint64_t size, plan_read(file, offset_bytes + done, into, plan));
+      ROSS_TRY(const std::uint64_t size, plan_read(file, offset_bytes + done, into.size_bytes() - done, plan));
       if (size == 0) return done;
       const Status status = read_mapped(plan);
       plan.generation->end_read();
@@ -152,6 +156,37 @@ fs::Async<std::uint64_t> Container::read(fs::FileId file, std::uint64_t offset_b
     }
   };
   return fs::Async<std::uint64_t>::ready(read_all());
+}
+
+// The same, but for the copy: the blocks are lent where they lie.
+fs::Async<bool> Container::lend(fs::FileId file, std::uint64_t offset_bytes, std::uint64_t size_bytes, fs::Loan& loan) {
+  if (!core_.mapped || size_bytes > kPieceBytes) return fs::Async<bool>::ready(false);
+  const auto lend_all = [&]() -> Result<bool> {
+    ReadPlan plan;
+    plan.lends = true;
+    ROSS_TRY(const std::uint64_t size, plan_read(file, offset_bytes, size_bytes, plan));
+    if (size == 0) {
+      loan.begin(nullptr, [](void*) {});
+      return true;
+    }
+    loan.begin(plan.generation, [](void* generation) { static_cast<Space::Generation*>(generation)->end_read(); });
+    for (std::size_t i = 0; i < plan.refs.size(); ++i) {
+      const BlockRef ref = plan.refs[i];
+      const auto part = plan.part(i);
+      if (!format::is_stored(ref.address)) {
+        loan.add(kZeros.data(), part.size);
+        continue;
+      }
+      const std::byte* const block = mapped_block(ref);
+      if (!matches(block, ref.crc)) {
+        loan.give_back();
+        return fail(mismatch(ref));
+      }
+      loan.add(block + part.begin, part.size);
+    }
+    return true;
+  };
+  return fs::Async<bool>::ready(lend_all());
 }
 
 // One transfer of consecutive device blocks.
@@ -167,8 +202,9 @@ fs::Async<std::uint64_t> Container::read_pieces(fs::FileId file, std::uint64_t o
   std::uint64_t done = 0;
   for (;;) {
     ReadPlan plan;
+    plan.into = into;
     plan.memory_at = done;
-    ROSS_CO_TRY(const std::uint64_t size, plan_read(file, offset_bytes + done, into, plan));
+    ROSS_CO_TRY(const std::uint64_t size, plan_read(file, offset_bytes + done, into.size_bytes() - done, plan));
     if (size == 0) co_return done;
     const Status status = co_await read_devices(plan);
     plan.generation->end_read();

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "base/log.h"
 #include "base/machine.h"
 #include "server/control/identity.h"
@@ -23,11 +25,19 @@ Status SessionService::connect(const grpc::ServerContext& context, const v1::Con
   if (!cred.has_value()) return cred.error();
   const auto exported = exports_.find(request.pool());
   if (!exported.has_value()) return exported.error();
-  fabric::Peer peer{
-      .pid = static_cast<pid_t>(request.pid()), .uid = cred->uid, .gid = cred->gid, .groups = cred->groups};
-  const Result<wire::Token> token = (*exported)->server->begin_session(peer);
-  if (!token.has_value()) return token.error();
-  reply.set_token(token->data(), token->size());
+  Applicant applicant{
+      .peer = {.pid = static_cast<pid_t>(request.pid()), .uid = cred->uid, .gid = cred->gid, .groups = cred->groups},
+      .returning = request.returning(),
+      .same_machine = loopback_address(context.peer()).has_value()};
+  if (!request.client().empty()) {
+    if (request.client().size() != applicant.client.size()) return Status(EINVAL, "a client's name has 16 bytes");
+    std::ranges::copy(request.client(), reinterpret_cast<char*>(applicant.client.data()));
+  }
+  const Result<Begun> begun = (*exported)->server->begin_session(applicant);
+  if (!begun.has_value()) return begun.error();
+  reply.set_token(begun->token.data(), begun->token.size());
+  reply.set_resumed(begun->resumed);
+  reply.set_lease_ms(static_cast<std::uint32_t>((*exported)->server->lease_ns() / 1'000'000));
   reply.set_join_within_ms(static_cast<std::uint32_t>(Server::kGreetingNs / 1'000'000));
   reply.set_machine(machine_id());
   reply.set_server(server_);
@@ -38,7 +48,8 @@ Status SessionService::connect(const grpc::ServerContext& context, const v1::Con
     fabric.set_same_machine_only(exports_.fabrics()[i].same_machine_only);
     fabric.set_address(addresses[i]);
   }
-  log().info("session begun for {} pid {} uid {} on pool {}", context.peer(), request.pid(), cred->uid, request.pool());
+  log().info("session {} for {} pid {} uid {} on pool {}", begun->resumed ? "resumed" : "begun", context.peer(),
+             request.pid(), cred->uid, request.pool());
   return {};
 }
 

@@ -1,0 +1,110 @@
+#include "client/holdings.h"
+
+#include <algorithm>
+
+#include "client/call.h"
+
+namespace ross::client {
+namespace {
+
+using wire::Lock;
+using wire::Op;
+
+constexpr std::uint8_t kUnlock = 0;
+
+// Locks as the server has them once `wanted` was granted: what its owner had in that range is replaced.
+void apply(std::vector<Lock>& locks, const Lock& wanted) {
+  std::vector<Lock> after;
+  for (const Lock& lock : locks) {
+    const bool same = lock.owner == wanted.owner && lock.flock == wanted.flock;
+    if (!same || lock.end <= wanted.begin || wanted.end <= lock.begin) {
+      after.push_back(lock);
+      continue;
+    }
+    if (lock.begin < wanted.begin) after.push_back(lock), after.back().end = wanted.begin;
+    if (lock.end > wanted.end) after.push_back(lock), after.back().begin = wanted.end;
+  }
+  if (wanted.kind != kUnlock) after.push_back(wanted);
+  locks = std::move(after);
+}
+
+}  // namespace
+
+std::unique_ptr<Holdings::Note> Holdings::note_of(const wire::Request& request) {
+  switch (request.op) {
+    case Op::kOpen:
+    case Op::kCreate:
+    case Op::kCreateUnnamed:
+    case Op::kClose:
+    case Op::kLock:
+    case Op::kUnlockOwner:
+    case Op::kContainerOpen:
+    case Op::kContainerClose:
+      break;
+    default:
+      return nullptr;
+  }
+  auto note = std::make_unique<Note>();
+  note->op = request.op;
+  note->container = request.container;
+  note->file = request.file;
+  note->owner = request.a;
+  note->open_bits = request.op == Op::kOpen            ? request.mode
+                    : request.op == Op::kCreate        ? static_cast<std::uint32_t>(request.a)
+                    : request.op == Op::kCreateUnnamed ? wire::kOpenRead | wire::kOpenWrite
+                                                       : 0U;
+  note->open_bits &= ~static_cast<std::uint32_t>(wire::kOpenTruncate | wire::kOpenExclusive);
+  note->uid = request.uid;
+  note->gid = request.gid;
+  note->groups = request.groups;
+  if (request.op == Op::kContainerOpen) note->name = request.name;
+  if (request.op == Op::kLock) {
+    const Result<Lock> lock = wire::from_text<Lock>(request.text);
+    if (lock.has_value()) note->lock = *lock;
+  }
+  return note;
+}
+
+bool Holdings::answered(std::uint32_t generation, const Note& note, const Answer& answer) {
+  const std::lock_guard lock(mutex_);
+  if (generation != generation_) return false;
+  const auto file = list_.files.find(note.file);
+  switch (note.op) {
+    case Op::kContainerOpen:
+      list_.containers[static_cast<std::uint32_t>(answer.value)] = note.name;
+      break;
+    case Op::kContainerClose:
+      list_.containers.erase(note.container);
+      std::erase_if(list_.files, [&note](const auto& named) { return named.second.container == note.container; });
+      break;
+    case Op::kClose:
+      list_.files.erase(note.file);
+      break;
+    case Op::kLock:
+      if (file != list_.files.end()) apply(file->second.locks, note.lock);
+      break;
+    case Op::kUnlockOwner:
+      if (file != list_.files.end()) {
+        std::erase_if(file->second.locks, [&note](const Lock& held) { return held.owner == note.owner; });
+      }
+      break;
+    default:
+      list_.files[answer.value] = {.container = note.container,
+                                   .node = answer.attr.node,
+                                   .open_bits = note.open_bits,
+                                   .uid = note.uid,
+                                   .gid = note.gid,
+                                   .groups = note.groups,
+                                   .locks = {}};
+      break;
+  }
+  return true;
+}
+
+Holdings::List Holdings::begin_generation(std::uint32_t generation) {
+  const std::lock_guard lock(mutex_);
+  generation_ = generation;
+  return list_;
+}
+
+}  // namespace ross::client

@@ -1,0 +1,110 @@
+// What a lane does when its connection is lost: calls end, or wait until the session is back and are made again.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "client/lane.h"
+
+namespace ross::client {
+
+// A server that has welcomed the session once and cannot be reached any more has gone, whatever the connection says.
+Status Lane::gone() const {
+  if (session_->recovery != nullptr) {
+    if (Status over = session_->recovery->over(); !over.ok()) return over;
+  }
+  if (session_->server_pid == 0) return why_;
+  return Status(ESHUTDOWN,
+                fmt::format("the connection to process {}, which has the pool open, is gone ({}): attach again",
+                            session_->server_pid.load(), why_.message()),
+                Retry::kSession);
+}
+
+bool Lane::comes_back() const {
+  return session_->recovery != nullptr && !recovers_ && !ending_ && !session_->ended && session_->recovery->over().ok();
+}
+
+void Lane::on_closed(const Status& why) {
+  if (why_.ok()) why_ = why;
+  state_ = State::kClosing;
+  if (landing_ != nullptr) revoke(*landing_);
+  for (const auto& [id, call] : calls_) revoke(*call);
+  ping_.under_way = false;
+  channel_.reset();
+  if (comes_back()) return lose(std::exchange(why_, {}));
+  fail_all();
+  state_ = State::kClosed;
+  // Nobody will call any more, so nobody else would take it away.
+  if (session_->ended && !ending_ && !recovers_) loop_.post(end_turn_);
+}
+
+void Lane::lose(const Status& why) {
+  state_ = State::kLost;
+  take_back_calls();
+  waits_for_recovery_ = true;
+  session_->recovery->lost(place_.generation, loop_, back_turn_, why);
+}
+
+// The session is back, or will never be.
+void Lane::come_back() {
+  waits_for_recovery_ = false;
+  if (ending_) return;
+  state_ = State::kNew;
+  if (!comes_back()) {
+    fail_all();
+    state_ = State::kClosed;
+    if (session_->ended) loop_.post(end_turn_);
+    return;
+  }
+  if (waiting_.first != nullptr || waiting_locks_.first != nullptr) {
+    connect(loop_.clock().monotonic_ns() + kConnectNs);
+  }
+}
+
+// What was sent and not answered waits again, before what came later. The channel has told sent() for each that it had,
+// so nothing but us holds them. What is not to be made again ends.
+void Lane::take_back_calls() {
+  std::vector<Call*> sent;
+  if (landing_ != nullptr) sent.push_back(std::exchange(landing_, nullptr));
+  for (const auto& [id, call] : calls_) sent.push_back(call);
+  calls_.clear();
+  inflight_ = 0;
+  inflight_bytes_ = 0;
+  lock_waits_ = 0;
+  std::ranges::sort(sent, {}, &Call::id);
+  std::vector<Call*> calls;
+  std::vector<Call*> locks;
+  std::vector<Call*> ended;
+  for (Call* const call : sent) {
+    call->status = {};
+    call->answer = {};
+    call->resent = true;
+    (!call->patient ? ended : call->lock_wait ? locks : calls).push_back(call);
+  }
+  waiting_.push_front(calls);
+  waiting_locks_.push_front(locks);
+  const Status status = gone();
+  for (Call* const call : ended) {
+    if (call->slot != 0) slots_.push_back(std::exchange(call->slot, 0));
+    call->status = status;
+    finish(*call);
+  }
+}
+
+void Lane::fail_all() {
+  std::vector<Call*> failed;
+  if (landing_ != nullptr) failed.push_back(std::exchange(landing_, nullptr));
+  for (const auto& [id, call] : calls_) failed.push_back(call);
+  calls_.clear();
+  for (Line* const line : {&waiting_, &waiting_locks_}) {
+    for (Call* call = line->first; call != nullptr; call = call->behind) failed.push_back(call);
+    line->clear();
+  }
+  const Status status = gone();
+  for (Call* const call : failed) {
+    if (call->slot != 0) slots_.push_back(std::exchange(call->slot, 0));
+    call->status = status;
+    finish(*call);
+  }
+}
+
+}  // namespace ross::client

@@ -1,0 +1,48 @@
+// SessionState: what the lanes of a session have in common.
+//
+// Threading: any thread; members say what guards them.
+#pragma once
+
+#include <sys/types.h>
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include "client/holdings.h"
+#include "client/recovery.h"
+#include "client/slots.h"
+#include "fabric/endpoint.h"
+#include "wire/message.h"
+
+namespace ross::client {
+
+struct SessionState : std::enable_shared_from_this<SessionState> {
+  // constant while lanes are there
+  std::unique_ptr<fabric::Domain> domain;
+  pid_t pid = 0;                       // this process's: a child of fork() is another
+  std::unique_ptr<Recovery> recovery;  // null: a connection that ends takes its calls along
+
+  std::atomic<pid_t> server_pid = 0;
+  std::atomic<bool> ended = false;
+  std::atomic<std::uint64_t> next_id = 1;  // of requests, growing in every slot
+  SlotNumbers slots;
+  Holdings holdings;
+
+  [[nodiscard]] Place place() {
+    const std::lock_guard lock(mutex);
+    return current;
+  }
+  void move_to(Place place) {
+    const std::lock_guard lock(mutex);
+    current = std::move(place);
+  }
+
+ private:
+  std::mutex mutex;
+  Place current;  // guarded by mutex
+};
+
+}  // namespace ross::client

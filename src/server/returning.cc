@@ -1,0 +1,65 @@
+#include "server/returning.h"
+
+#include <memory>
+#include <utility>
+
+#include "base/log.h"
+
+namespace ross::server {
+
+Status Returning::load() {
+  if (clients_ == nullptr) return {};
+  auto known = clients_->list();
+  if (!known.has_value()) return std::move(known).error();
+  for (engine::ClientRecord& record : *known) {
+    const wire::ClientId id = record.id;
+    awaited_.emplace(id, std::move(record));
+  }
+  over_ = awaited_.empty();
+  return {};
+}
+
+void Returning::begin(runtime::Loop& loop, std::int64_t patience_ns) {
+  if (over_) return;
+  log().info("{} clients of before may come back within {} ms", awaited_.size(), patience_ns / 1'000'000);
+  loop.at(loop.clock().monotonic_ns() + patience_ns, [this] { end(); });
+}
+
+const engine::ClientRecord* Returning::record(const wire::ClientId& client) const {
+  const auto found = awaited_.find(client);
+  return found == awaited_.end() ? nullptr : &found->second;
+}
+
+void Returning::done(const wire::ClientId& client) {
+  if (awaited_.erase(client) > 0 && awaited_.empty()) end();
+}
+
+// Who has not come by now does not come any more.
+void Returning::end() {
+  if (over_ || std::exchange(giving_up_, true)) return;
+  std::vector<wire::ClientId> missing;
+  for (const auto& [id, record] : awaited_) missing.push_back(id);
+  awaited_.clear();
+  if (!missing.empty()) log().info("{} clients of before have not come back: given up", missing.size());
+  runtime::spawn(give_up(std::move(missing)), [this](const Status& status) {
+    if (!status.ok()) log().error("giving up clients of before: {}", status.message());
+    stop();
+  });
+}
+
+runtime::Task<Status> Returning::give_up(std::vector<wire::ClientId> missing) {
+  engine::Clients* const clients = clients_;
+  const std::vector<wire::ClientId>* const ids = &missing;
+  const auto work = [clients, ids] {
+    for (const wire::ClientId& id : *ids) ROSS_STATUS(clients->remove(id));
+    return clients->release_orphans();
+  };
+  co_return co_await worker_.run<Status>(work);
+}
+
+void Returning::stop() {
+  over_ = true;
+  for (const std::coroutine_handle<> handle : std::exchange(waiters_, {})) handle.resume();
+}
+
+}  // namespace ross::server

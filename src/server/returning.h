@@ -1,0 +1,64 @@
+// Returning: the clients that this pool's server had in its earlier life, until they are back or given up.
+//
+// While some are awaited, nobody else takes locks: they may be those that a client who comes back had. Files without a name stay
+// until the end of that time, because such a client may have them open.
+//
+// Ownership: the server's. Threading: owner thread (the server's), but load().
+#pragma once
+
+#include <coroutine>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <vector>
+
+#include "engine/clients.h"
+#include "runtime/loop.h"
+#include "runtime/task.h"
+#include "server/worker.h"
+#include "wire/message.h"
+
+namespace ross::server {
+
+class Returning {
+ public:
+  // clients: the store's memory of them; null: it has none, and nobody is awaited.
+  Returning(engine::Clients* clients, Worker& worker) : clients_(clients), worker_(worker) {}
+
+  // Reads who is awaited; blocks.
+  Status load();
+  // They have this long. In the loop's first pass.
+  void begin(runtime::Loop& loop, std::int64_t patience_ns);
+  [[nodiscard]] bool awaits(const wire::ClientId& client) const { return awaited_.contains(client); }
+  [[nodiscard]] const engine::ClientRecord* record(const wire::ClientId& client) const;
+  // It is here again with all it had, or has gone for good.
+  void done(const wire::ClientId& client);
+
+  // Whether somebody is awaited.
+  [[nodiscard]] bool grace() const { return !over_; }
+  // co_await ends(): until a moment when that may have changed.
+  auto ends() {
+    struct Awaiter {
+      std::vector<std::coroutine_handle<>>& waiters;
+      bool await_ready() const noexcept { return false; }
+      void await_suspend(std::coroutine_handle<> handle) { waiters.push_back(handle); }
+      void await_resume() noexcept {}
+    };
+    return Awaiter{waiters_};
+  }
+  // The server stops: nobody waits any more.
+  void stop();
+
+ private:
+  void end();
+  runtime::Task<Status> give_up(std::vector<wire::ClientId> missing);
+
+  engine::Clients* const clients_;
+  Worker& worker_;
+  std::map<wire::ClientId, engine::ClientRecord> awaited_;
+  bool over_ = true;
+  bool giving_up_ = false;
+  std::vector<std::coroutine_handle<>> waiters_;
+};
+
+}  // namespace ross::server
