@@ -21,30 +21,6 @@ Call::Call(const wire::Request& request, memory::Memory data_out, memory::Memory
   lock_wait = request.op == wire::Op::kLock && request.mode == wire::kLockWait;
 }
 
-void Lane::Line::push(Call& call) {
-  call.behind = nullptr;
-  *end = &call;
-  end = &call.behind;
-}
-
-void Lane::Line::pop() {
-  first = first->behind;
-  if (first == nullptr) end = &first;
-}
-
-void Lane::Line::push_front(const std::vector<Call*>& calls) {
-  for (auto call = calls.rbegin(); call != calls.rend(); ++call) {
-    if (first == nullptr) end = &(*call)->behind;
-    (*call)->behind = first;
-    first = *call;
-  }
-}
-
-void Lane::Line::clear() {
-  first = nullptr;
-  end = &first;
-}
-
 Lane& Lane::of(const std::shared_ptr<SessionState>& session, runtime::Loop& loop) {
   if (auto* const found = loop.attachment(session.get())) return static_cast<Lane&>(*found);
   auto made = std::make_unique<Lane>(session, loop);
@@ -88,7 +64,7 @@ Lane::~Lane() {
   }
   *alive_ = false;
   ending_ = true;
-  ROSS_CHECK(calls_.empty() && waiting_.first == nullptr && waiting_locks_.first == nullptr && landing_ == nullptr,
+  ROSS_CHECK(calls_.empty() && waiting_.first() == nullptr && waiting_locks_.first() == nullptr && landing_ == nullptr,
              "a loop ended with calls in flight");
   if (channel_ != nullptr) channel_->close();
   constexpr std::int64_t kLookNs = 1'000'000'000;
@@ -200,9 +176,9 @@ bool Lane::give_slot(Call& call) {
 
 // Sends what has waited, as far as the server's grant reaches.
 void Lane::pump() {
-  for (Line* const line : {&waiting_, &waiting_locks_}) {
-    while (line->first != nullptr && state_ == State::kOpen) {
-      Call& call = *line->first;
+  for (CallLine* const line : {&waiting_, &waiting_locks_}) {
+    while (line->first() != nullptr && state_ == State::kOpen) {
+      Call& call = *line->first();
       if (!has_room(call) || !give_slot(call)) break;
       line->pop();
       send(call);
@@ -340,34 +316,5 @@ Status Lane::on_message() {
 
 // The call's coroutine goes on; what it was may be gone when this returns.
 void Lane::finish(Call& call) { call.handle.resume(); }
-
-// ---- whether the server is there ----
-
-void Lane::watch() {
-  if (watching_ || session_->recovery == nullptr) return;
-  watching_ = true;
-  heard_then_ = heard_;
-  quiet_looks_ = 0;
-  loop_.at(loop_.clock().monotonic_ns() + session_->recovery->options().quiet_ns, [this, alive = alive_] {
-    if (*alive) look_after();
-  });
-}
-
-void Lane::look_after() {
-  watching_ = false;
-  if (state_ != State::kOpen || calls_.empty()) return;
-  const int looks = heard_ == heard_then_ ? quiet_looks_ + 1 : 0;
-  if (looks >= 3) {
-    why_ = Status(ETIMEDOUT, "the server does not answer");
-    channel_->close();
-    return;
-  }
-  if (looks == 1 && !ping_.under_way) {
-    ping_.under_way = true;
-    channel_->send(ping_);
-  }
-  watch();
-  quiet_looks_ = looks;
-}
 
 }  // namespace ross::client

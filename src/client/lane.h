@@ -30,7 +30,7 @@
 #include <string>
 #include <vector>
 
-#include "client/call.h"
+#include "client/call_line.h"
 #include "client/session_state.h"
 #include "fabric/endpoint.h"
 #include "runtime/loop.h"
@@ -82,19 +82,6 @@ class Lane final : public runtime::Loop::Attachment, private fabric::Receiver {
   struct Turn : runtime::Message {
     Lane* lane = nullptr;
   };
-  // Calls that wait to be sent, in order.
-  struct Line {
-    Call* first = nullptr;
-    Call** end = &first;
-    Line() = default;
-    Line(const Line&) = delete;
-    Line& operator=(const Line&) = delete;
-    void push(Call& call);
-    void pop();
-    void push_front(const std::vector<Call*>& calls);
-    void clear();
-  };
-
   bool submit(Call& call);
   void connected(Result<std::unique_ptr<fabric::Channel>> channel);
   Status welcomed(std::span<const std::byte> head, std::size_t payload_bytes);
@@ -136,8 +123,8 @@ class Lane final : public runtime::Loop::Attachment, private fabric::Receiver {
   std::uint64_t inflight_bytes_max_ = 0;
 
   absl::flat_hash_map<std::uint64_t, Call*> calls_;  // sent and not answered
-  Line waiting_;                                     // for room in flight
-  Line waiting_locks_;                               // for room among the waits for locks, which hold nobody else up
+  CallLine waiting_;                                 // for room in flight
+  CallLine waiting_locks_;                           // for room among the waits for locks, which hold nobody else up
   Call* landing_ = nullptr;                          // the call whose reply is coming in
   std::vector<memory::Span> landing_spans_;
   std::vector<std::uint16_t> slots_;  // not in use

@@ -1,4 +1,4 @@
-// What a lane does when its connection is lost: calls end, or wait until the session is back and are made again.
+// How a lane notices that its server is gone, and what it does then: calls end, or wait until the session is back and are made again.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -6,6 +6,33 @@
 #include "client/lane.h"
 
 namespace ross::client {
+
+void Lane::watch() {
+  if (watching_ || session_->recovery == nullptr) return;
+  watching_ = true;
+  heard_then_ = heard_;
+  quiet_looks_ = 0;
+  loop_.at(loop_.clock().monotonic_ns() + session_->recovery->options().quiet_ns, [this, alive = alive_] {
+    if (*alive) look_after();
+  });
+}
+
+void Lane::look_after() {
+  watching_ = false;
+  if (state_ != State::kOpen || calls_.empty()) return;
+  const int looks = heard_ == heard_then_ ? quiet_looks_ + 1 : 0;
+  if (looks >= 3) {
+    why_ = Status(ETIMEDOUT, "the server does not answer");
+    channel_->close();
+    return;
+  }
+  if (looks == 1 && !ping_.under_way) {
+    ping_.under_way = true;
+    channel_->send(ping_);
+  }
+  watch();
+  quiet_looks_ = looks;
+}
 
 // A server that has welcomed the session once and cannot be reached any more has gone, whatever the connection says.
 Status Lane::gone() const {
@@ -55,7 +82,7 @@ void Lane::come_back() {
     if (session_->ended) loop_.post(end_turn_);
     return;
   }
-  if (waiting_.first != nullptr || waiting_locks_.first != nullptr) {
+  if (waiting_.first() != nullptr || waiting_locks_.first() != nullptr) {
     connect(loop_.clock().monotonic_ns() + kConnectNs);
   }
 }
@@ -95,8 +122,8 @@ void Lane::fail_all() {
   if (landing_ != nullptr) failed.push_back(std::exchange(landing_, nullptr));
   for (const auto& [id, call] : calls_) failed.push_back(call);
   calls_.clear();
-  for (Line* const line : {&waiting_, &waiting_locks_}) {
-    for (Call* call = line->first; call != nullptr; call = call->behind) failed.push_back(call);
+  for (CallLine* const line : {&waiting_, &waiting_locks_}) {
+    for (Call* call = line->first(); call != nullptr; call = call->behind) failed.push_back(call);
     line->clear();
   }
   const Status status = gone();

@@ -61,12 +61,14 @@ class Connection final : private fabric::Receiver {
   void finish(Job& job, Status status);
   void let_go(Job& job);
   void release(Job& job);
+  void end_if_idle();
+  Status check_credential(Job& job) const;
+
+  // transfers.cc
   // Begins to move the first size_bytes of the job's buffer: to the peer's windows, or from them.
   void move(Job& job, std::size_t size_bytes);
   static void moved(fabric::Transfer& transfer, int error);
-  void end_if_idle();
   void watch_loans();
-  Status check_credential(Job& job) const;
 
   // once.cc: a change that is asked for again
   bool dealt_with(Job& job);
