@@ -45,7 +45,7 @@ Result<std::vector<DirEntry>> decode_entries(std::string_view listing) {
     entry.has_attr = has_attr == 1;
     if (entry.has_attr) entry.attr = taker.take<Attr>();
     entry.name = taker.take_short(kNameBytesMax);
-    if (!taker.ok() || has_attr > 1 || entry.name.empty()) return bad();
+    if (!taker.ok() || has_attr > 1 || entry.name.empty() || entries.size() == kEntriesMax) return bad();
     entries.push_back(entry);
   }
   return entries;

@@ -84,7 +84,8 @@ Result<Hello> decode_hello(std::span<const std::byte> bytes) {
 Result<Welcomed> decode_welcome(std::span<const std::byte> bytes) {
   Taker taker(text_of(bytes));
   ROSS_TRY(const Welcome welcome, decode_greeting<Welcome>(taker));
-  if (welcome.error < 0 || bytes.size() > sizeof welcome + kSentenceBytesMax) return bad("a greeting that is none");
+  if (welcome.reserved != 0 || welcome.error < 0 || bytes.size() > sizeof welcome + kSentenceBytesMax)
+    return bad("a greeting that is none");
   if (welcome.error == 0 && (welcome.inflight_max == 0 || welcome.inflight_bytes_max < kPayloadBytesMax)) {
     return bad("the server grants nothing");
   }
@@ -219,7 +220,8 @@ Result<Reply> decode_reply(std::span<const std::byte> bytes) {
   if (!taker.ok()) return bad("a reply shorter than its header");
   constexpr int kErrnoMax = 4095;
   if (header.error < 0 || header.error > kErrnoMax || header.retry > 3 || header.created > 1 || header.has_attr > 1 ||
-      header.text_bytes > kTextBytesMax) {
+      header.text_bytes > kTextBytesMax ||
+      std::ranges::any_of(header.reserved, [](std::uint8_t byte) { return byte != 0; })) {
     return bad("a reply beyond the limits");
   }
   Reply reply{.id = header.id,

@@ -1,0 +1,170 @@
+// Goal: a client has after its server's restart what it had before: files without a name, locks, the right to publish; nobody else
+// gets at it in between; and what a client had that does not come back is given up. Method: a pool that serves clients, and servers
+// that follow each other on it; sessions that find the new one by themselves.
+#include <gtest/gtest.h>
+
+#include <mutex>
+#include <thread>
+
+#include "base/random_bytes.h"
+#include "client/remote_file_system.h"
+#include "engine/pool_fixture.h"
+#include "fabric/tcp/tcp.h"
+#include "server/server.h"
+
+namespace ross::server {
+namespace {
+
+using namespace std::chrono_literals;
+
+const fs::Credential kSelf{.uid = ::geteuid(), .gid = ::getegid()};
+const fs::LockRange kLock{.owner = 1, .kind = fs::LockKind::kExclusive};
+constexpr std::int64_t kMs = 1'000'000;
+
+std::int64_t in_20_s() { return system_clock().monotonic_ns() + 20'000 * kMs; }
+
+class RestartTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    ASSERT_TRUE(engine::Pool::create(place, engine::small_pool()).ok());
+    start(20s);
+    ASSERT_TRUE(pool->create_container("c", {}).ok());
+  }
+  void TearDown() override { stop(); }
+  void start(std::chrono::milliseconds lease) {
+    const std::lock_guard lock(mutex);
+    engine::PoolOptions options;
+    options.serves_clients = true;
+    pool = *engine::Pool::open(place, options);
+    std::vector<Listener> listeners(1);
+    listeners[0] = {.domain = *fabric::tcp::make_domain({}), .address = "127.0.0.1:0"};
+    server = *Server::start(*pool, std::move(listeners),
+                            {.patience = std::chrono::milliseconds(0), .remembers = true, .lease = lease});
+  }
+  void stop() {
+    const std::lock_guard lock(mutex);
+    if (server == nullptr) return;
+    server->finish();
+    server.reset();
+    EXPECT_TRUE(pool->close().ok());
+    pool.reset();
+  }
+  // away: it does not come back before that is false.
+  std::unique_ptr<fs::FileSystem> attach(const std::atomic<bool>* away = nullptr) {
+    wire::ClientId id{};
+    fill_random(id);
+    Applicant who{.peer = {.pid = 0, .uid = ::geteuid(), .gid = ::getegid(), .groups = {}}, .client = id};
+    const auto begun = server->begin_session(who);
+    EXPECT_TRUE(begun.has_value()) << begun.error().message();
+    auto session =
+        client::Session::connect(*fabric::tcp::make_domain({}), server->addresses().at(0), begun->token, in_20_s());
+    EXPECT_TRUE(session.has_value()) << session.error().message();
+    who.returning = true;
+    (*session)->outlive(
+        [this, who, away](std::int64_t) -> Result<client::Recovery::Found> {
+          const std::lock_guard lock(mutex);
+          if (server == nullptr || (away != nullptr && *away)) return fail(ECONNREFUSED, "nobody there");
+          ROSS_TRY(const Begun again, server->begin_session(who));
+          return client::Recovery::Found{server->addresses().at(0), again.token, again.resumed};
+        },
+        {.patience_ns = 20'000 * kMs});
+    return *client::open_container(*std::move(session), "c");
+  }
+  template <class T>
+  T run(runtime::Task<T> task) {
+    return loop->block_on(std::move(task));
+  }
+  fs::Opened create(fs::FileSystem& remote, std::string_view name) {
+    const auto opened = run(remote.create(kSelf, fs::kRootNode, name, 0600, {.read = true, .write = true}));
+    EXPECT_TRUE(opened.has_value()) << opened.error().message();
+    return *opened;
+  }
+  void write(fs::FileSystem& remote, fs::FileId file, std::string_view text) {
+    const auto wrote = run(remote.write(file, 0, memory::Memory::for_write(text.data(), text.size())));
+    EXPECT_TRUE(wrote.has_value()) << wrote.error().message();
+  }
+  std::string read(fs::FileSystem& remote, fs::FileId file) {
+    std::string text(100, '\0');
+    const auto got = run(remote.read(file, 0, memory::Memory(text.data(), text.size())));
+    EXPECT_TRUE(got.has_value()) << got.error().message();
+    text.resize(got.value_or(0));
+    return text;
+  }
+
+  engine::TestDirectory directory;
+  const std::filesystem::path place = directory / "pool";
+  std::mutex mutex;  // guards server and pool against the sessions' threads
+  std::unique_ptr<engine::Pool> pool;
+  std::unique_ptr<Server> server;
+  std::unique_ptr<runtime::Loop> loop = *runtime::Loop::create();
+};
+
+TEST_F(RestartTest, FilesWithoutANameAreThereAgain) {
+  auto remote = attach();
+  const fs::Opened unlinked = create(*remote, "f");
+  write(*remote, unlinked.file, "still here");
+  ASSERT_TRUE(run(remote->unlink(kSelf, fs::kRootNode, "f")).ok());
+  const auto unnamed = run(remote->create_unnamed(kSelf, fs::kRootNode, 0600));
+  ASSERT_TRUE(unnamed.has_value());
+  write(*remote, unnamed->file, "to be named");
+  for (int times = 0; times < 3; ++times) {
+    stop();
+    start(20s);
+    EXPECT_EQ(read(*remote, unlinked.file), "still here");
+  }
+  ASSERT_TRUE(run(remote->publish(kSelf, unnamed->file, fs::kRootNode, "named")).ok());
+  EXPECT_EQ(read(*remote, unnamed->file), "to be named");
+  ASSERT_TRUE(run(remote->close(unlinked.file)).ok());
+  EXPECT_EQ(run(remote->getattr(unlinked.attr.node)).error().error(), ESTALE);  // and its space is back
+}
+
+TEST_F(RestartTest, ALockIsItsHoldersUntilHeIsBack) {
+  std::atomic<bool> away = false;
+  auto holder = attach(&away);
+  const fs::Opened file = create(*holder, "f");
+  ASSERT_TRUE(run(holder->lock(file.file, kLock, false)).ok());
+  away = true;
+  stop();
+  start(20s);
+  auto other = attach();
+  const auto opened = run(other->open(kSelf, file.attr.node, {.read = true, .write = true}));
+  ASSERT_TRUE(opened.has_value());
+  // It would get the lock from a server that knows of nobody.
+  Status tried(EINPROGRESS);
+  loop->start(other->lock(opened->file, kLock, false), [&tried](Status status) { tried = std::move(status); });
+  for (const std::int64_t until = system_clock().monotonic_ns() + 200 * kMs; system_clock().monotonic_ns() < until;)
+    loop->wait(until);
+  EXPECT_EQ(tried.error(), EINPROGRESS);
+  away = false;
+  std::thread caller([&] {
+    auto own = *runtime::Loop::create();
+    EXPECT_TRUE(own->block_on(holder->getattr(fs::kRootNode)).has_value());
+  });
+  for (const std::int64_t until = in_20_s(); tried.error() == EINPROGRESS && system_clock().monotonic_ns() < until;)
+    loop->wait(until);
+  caller.join();
+  EXPECT_EQ(tried.error(), EAGAIN);
+  ASSERT_TRUE(run(holder->unlock_owner(file.file, kLock.owner)).ok());
+  EXPECT_TRUE(run(other->lock(opened->file, kLock, false)).ok());
+}
+
+TEST_F(RestartTest, WhoDoesNotComeBackIsGivenUp) {
+  std::atomic<bool> away = false;
+  auto gone = attach(&away);
+  const fs::Opened file = create(*gone, "f");
+  ASSERT_TRUE(run(gone->lock(file.file, kLock, false)).ok());
+  const auto unnamed = run(gone->create_unnamed(kSelf, fs::kRootNode, 0600));
+  ASSERT_TRUE(unnamed.has_value());
+  away = true;
+  stop();
+  start(300ms);
+  auto other = attach();
+  const auto opened = run(other->open(kSelf, file.attr.node, {.read = true, .write = true}));
+  EXPECT_TRUE(run(other->lock(opened->file, kLock, false)).ok());  // waits until the lease is over
+  EXPECT_EQ(run(other->getattr(unnamed->attr.node)).error().error(), ESTALE);
+  away = false;
+  EXPECT_EQ(run(gone->getattr(fs::kRootNode)).error().error(), ESHUTDOWN);
+}
+
+}  // namespace
+}  // namespace ross::server
