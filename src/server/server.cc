@@ -140,13 +140,14 @@ void Server::stop_thread() {
 // ---- on the server's thread ----
 
 void Server::take_turn() {
-  const std::lock_guard lock(mutex_);
+  std::unique_lock lock(mutex_);
   if (!std::exchange(stop_asked_, false)) return;
   const bool busy = !connections_.empty() || !sessions_.empty() || beginning_ > 0;
   stop_granted_ = stop_forced_ || !busy;
   stop_answered_ = true;
   changed_.notify_all();
   if (!stop_granted_) return;
+  lock.unlock();
   stopping_ = true;
   returning_.stop();
   for (const auto& [id, connection] : connections_) connection->cut_off();
