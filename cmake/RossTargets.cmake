@@ -21,17 +21,18 @@ endfunction()
 add_custom_target(fast_tests)
 add_custom_target(thread_tests)
 
+# ross_quick_code(LIBRARY): tests that take longer to optimise than optimising saves when they run; the presets of the sanitizers
+# say how they are compiled. Not for tests that compute: without optimisation those take four times as long.
+set(ROSS_QUICK_CODE_OPTIONS "" CACHE STRING "Options for the compiler when it compiles such tests")
+function(ross_quick_code name)
+  target_compile_options(${name} PRIVATE ${ROSS_QUICK_CODE_OPTIONS})
+endfunction()
+
 # ross_sanitized_test(NAME LABELS fast ...): what a test program's labels mean for the sanitizer runs.
 # Label fast: part of them, and of the set that takes under a minute. Label threads: part of the thread sanitizer's run,
 # which every fast program is unless it says ONE_THREAD: our code runs in one thread there, so there is nothing to find.
 # A slow program with threads joins that run by naming the label itself.
-# The tests' own code is compiled with ROSS_TEST_OPTIONS: it takes longer to optimise than it saves when it runs once.
-set(ROSS_TEST_OPTIONS "" CACHE STRING "Options for the compiler when it compiles tests")
-function(ross_test_code name)
-  target_compile_options(${name} PRIVATE ${ROSS_TEST_OPTIONS})
-endfunction()
 function(ross_sanitized_test name)
-  ross_test_code(${name})
   cmake_parse_arguments(ARG "ONE_THREAD" "TIMEOUT" "LABELS" ${ARGN})
   if("fast" IN_LIST ARG_LABELS)
     add_dependencies(fast_tests ${name})
