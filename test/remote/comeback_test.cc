@@ -149,17 +149,17 @@ TEST_F(ComebackTest, NothingIsLostOrDoneTwiceWhenConnectionsAreCut) {
 TEST_F(ComebackTest, ALockIsHeldByOneThroughCuts) {
   constexpr int kClients = 3;
   constexpr int kTurns = 30;
+  std::array<std::unique_ptr<fs::FileSystem>, kClients> remotes;  // there before the first cut: none outlives its making
+  for (auto& remote : remotes) remote = attach();
   std::array<std::thread, kClients> threads;
   std::atomic<int> inside = 0;
   int counter = 0;  // guarded by the lock alone
   {
-    auto first = attach();
-    const auto made = run(first->create(kRoot, fs::kRootNode, "f", 0600, {.read = true, .write = true}));
+    const auto made = run(remotes[0]->create(kRoot, fs::kRootNode, "f", 0600, {.read = true, .write = true}));
     ASSERT_TRUE(made.has_value());
     const Cutter cutter(*proxy, 2);
-    for (std::thread& thread : threads) {
-      thread = std::thread([&] {
-        auto remote = attach();
+    for (std::size_t i = 0; i < threads.size(); ++i) {
+      threads[i] = std::thread([&, remote = remotes[i].get()] {
         auto own = *runtime::Loop::create();
         const auto file = own->block_on(remote->open(kRoot, made->attr.node, {.read = true, .write = true}));
         ASSERT_TRUE(file.has_value()) << file.error().message();
