@@ -7,15 +7,13 @@
 // do at the same time is never cut: there each repetition is another interleaving.
 #pragma once
 
+#include "base/sanitizer.h"
+
 namespace ross {
 
 template <class Number>
 constexpr Number repeats(Number full) {
-#if defined(__SANITIZE_THREAD__)
-  return (full + 7) / 8;
-#else
-  return full;
-#endif
+  return kThreadSanitizer ? (full + 7) / 8 : full;
 }
 
 }  // namespace ross

@@ -29,6 +29,25 @@ std::int64_t now_ns() { return system_clock().monotonic_ns(); }
 
 }  // namespace
 
+struct Recovery::Anchor {
+  std::unique_ptr<runtime::Loop> loop;
+  runtime::Loop::Scope scope;
+  Lane lane;
+
+  Anchor(std::shared_ptr<SessionState> state, std::unique_ptr<runtime::Loop> made, const Place& place)
+      : loop(std::move(made)), scope(*loop), lane(std::move(state), *loop, place) {}
+
+  Status ask(const wire::Request& request) {
+    Call call(request, {}, {});
+    call.patient = false;
+    const auto answered = [](Lane& by, Call& made) -> runtime::Task<Status> {
+      co_await by.answer(made);
+      co_return std::move(made.status);
+    };
+    return loop->block_on(answered(lane, call));
+  }
+};
+
 Recovery::Recovery(SessionState& state, Ask ask, const Options& options)
     : state_(state), ask_(std::move(ask)), options_(options) {}
 
@@ -122,25 +141,6 @@ void Recovery::run() {
   }
   lock.unlock();  // the anchor's end takes its time
 }
-
-struct Recovery::Anchor {
-  std::unique_ptr<runtime::Loop> loop;
-  runtime::Loop::Scope scope;
-  Lane lane;
-
-  Anchor(std::shared_ptr<SessionState> state, std::unique_ptr<runtime::Loop> made, const Place& place)
-      : loop(std::move(made)), scope(*loop), lane(std::move(state), *loop, place) {}
-
-  Status ask(const wire::Request& request) {
-    Call call(request, {}, {});
-    call.patient = false;
-    const auto answered = [](Lane& by, Call& made) -> runtime::Task<Status> {
-      co_await by.answer(made);
-      co_return std::move(made.status);
-    };
-    return loop->block_on(answered(lane, call));
-  }
-};
 
 Status Recovery::bring_back(std::uint32_t generation, std::int64_t deadline_ns, std::unique_ptr<Anchor>& anchor) {
   anchor.reset();

@@ -3,14 +3,12 @@
 #include <array>
 #include <new>
 
+#include "base/sanitizer.h"
+
 namespace ross::runtime::internal {
 namespace {
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr bool kPooled = false;  // let the sanitizer see every frame's life
-#else
-constexpr bool kPooled = true;
-#endif
+constexpr bool kPooled = !kAddressSanitizer && !kThreadSanitizer;  // they see every frame's life
 
 constexpr std::size_t kClassBytes = 256;
 constexpr std::size_t kClasses = 32;             // frames up to 8 KiB

@@ -26,15 +26,15 @@ class GatedFileSystem final : public fs::FileSystem {
   }
 
   fs::Async<std::uint64_t> read(fs::FileId file, std::uint64_t offset, memory::Memory into) override {
-    co_await pass();
+    static_cast<void>(co_await pass());
     co_return co_await below_.read(file, offset, into);
   }
   fs::Async<std::uint64_t> write(fs::FileId file, std::uint64_t offset, memory::Memory from) override {
-    co_await pass();
+    static_cast<void>(co_await pass());
     co_return co_await below_.write(file, offset, from);
   }
   fs::AsyncStatus fsync(fs::FileId file, bool data_only) override {
-    co_await pass();
+    static_cast<void>(co_await pass());
     co_return co_await below_.fsync(file, data_only);
   }
 

@@ -105,11 +105,12 @@ void Checker::check_segment_data(NodeKey id, std::uint32_t segment, std::vector<
       const std::span<std::byte> one = buffer.subspan((at - i) * kBlockBytes, kBlockBytes);
       std::span<const std::byte> content = one;
       int block_error = error;
-      if (const auto in_log = deferred_.find(blocks[at].address); in_log != deferred_.end()) {
+      const BlockAddress here = blocks[at].address;  // a copy: records are packed
+      if (const auto in_log = deferred_.find(here); in_log != deferred_.end()) {
         content = std::as_bytes(std::span(in_log->second));
         block_error = 0;
       } else if (error < 0 && run > 1) {  // find out which
-        block_error = read_blocks(blocks[at].address, one);
+        block_error = read_blocks(here, one);
       }
       if (block_error == 0 && crc32c(content) == blocks[at].crc) continue;
       const std::uint64_t offset = (std::uint64_t{segment} * format::kSegmentBlocks + at) * kBlockBytes;

@@ -235,21 +235,21 @@ Status Checker::scan_segments() {
     }
     for (std::size_t i = 0; i < blocks->size(); ++i) {
       format::BlockRef& ref = (*blocks)[i];
-      if (ref.address == format::kHole) continue;
+      const std::uint64_t address = ref.address;  // a copy: records are packed
+      if (address == format::kHole) continue;
       ++node->blocks;
       ++container->second.blocks;
-      if (ref.address == format::kReserved) ++container->second.reserved;
-      if (!format::is_stored(ref.address)) continue;
+      if (address == format::kReserved) ++container->second.reserved;
+      if (!format::is_stored(address)) continue;
       node->stored_end = std::max(node->stored_end, first + i + 1);
       report_->data_bytes += format::kBlockBytes;
-      if (claim(ref.address)) continue;
-      if (exists(ref.address)) {
-        mapped_twice_.insert(ref.address);
+      if (claim(address)) continue;
+      if (exists(address)) {
+        mapped_twice_.insert(address);
         continue;
       }
       found(place(id),
-            fmt::format("device {} block {} is on no device", format::device_of(ref.address),
-                        format::block_of(ref.address)),
+            fmt::format("device {} block {} is on no device", format::device_of(address), format::block_of(address)),
             true);
       ref = {.address = format::kBad, .crc = 0};
       changed = true;

@@ -92,7 +92,7 @@ struct Hello : Outgoing {
 // An endpoint that says what it likes.
 class Stranger {
  public:
-  Stranger(OfiDomain& domain, const std::string& target) : domain_(domain) {
+  Stranger(OfiDomain& domain, const std::string& target) {
     info_ = *domain.provider().at("", domain.domain());
     fi_av_attr table{};
     table.type = FI_AV_TABLE;
@@ -133,7 +133,6 @@ class Stranger {
   [[nodiscard]] const std::byte* inbox() const { return inbox_; }
 
  private:
-  OfiDomain& domain_;
   Info info_;
   Fid<fid_av> av_;
   Fid<fid_cq> cq_;

@@ -37,7 +37,7 @@ class Events : public testing::Test {
     ASSERT_NE(model_, nullptr);
   }
   void TearDown() override {
-    model_->open();
+    model_->open_gate();
     daos_eq_destroy(eq_, DAOS_EQ_DESTROY_FORCE);
     EXPECT_EQ(dfs_release(file_), 0);
     EXPECT_EQ(dfs_disconnect(dfs_), 0);
@@ -61,7 +61,7 @@ class Events : public testing::Test {
 TEST_F(Events, StayUnderWayUntilTheyAreDone) {
   Transfer transfer;
   EXPECT_EQ(poll(DAOS_EQ_WAIT), 0);  // nothing runs, nothing to wait for
-  model_->shut();
+  model_->close_gate();
   ASSERT_EQ(daos_event_init(&transfer.ev, eq_, nullptr), 0);
   write(transfer);
   EXPECT_EQ(dfs_write(dfs_, file_, &transfer.list, 0, &transfer.ev), EBUSY);
@@ -75,7 +75,7 @@ TEST_F(Events, StayUnderWayUntilTheyAreDone) {
   EXPECT_EQ(daos_eq_destroy(eq_, 0), -DER_BUSY);
   EXPECT_EQ(dfs_release(file_), EBUSY);
   EXPECT_EQ(dfs_disconnect(dfs_), EBUSY);
-  model_->open();
+  model_->open_gate();
   EXPECT_EQ(poll(DAOS_EQ_WAIT), 1);
   EXPECT_EQ(polled_[0], &transfer.ev);
   EXPECT_EQ(transfer.ev.ev_error, 0);
@@ -101,11 +101,11 @@ TEST_F(Events, AreTestedWithoutAQueue) {
   Transfer transfer;
   bool done = true;
   ASSERT_EQ(daos_event_init(&transfer.ev, DAOS_HDL_INVAL, nullptr), 0);
-  model_->shut();
+  model_->close_gate();
   write(transfer);
   EXPECT_EQ(daos_event_test(&transfer.ev, DAOS_EQ_NOWAIT, &done), 0);
   EXPECT_FALSE(done);
-  model_->open();
+  model_->open_gate();
   EXPECT_EQ(daos_event_test(&transfer.ev, DAOS_EQ_WAIT, &done), 0);
   EXPECT_TRUE(done);
   EXPECT_EQ(daos_event_fini(&transfer.ev), 0);
@@ -120,14 +120,14 @@ TEST_F(Events, OfChildrenCompleteTheParent) {
   int count = 0;
   for (daos_event_t* ev = nullptr; (ev = daos_event_next(&parent, ev)) != nullptr;) ++count;
   EXPECT_EQ(count, 3);
-  model_->shut();
+  model_->close_gate();
   write(children[0]);
   write(children[1], 4096);
   EXPECT_EQ(daos_event_parent_barrier(&parent), 0);
   EXPECT_EQ(dfs_write(dfs_, file_, &children[2].list, fs::kFileBytesMax, &children[2].ev), 0);
   EXPECT_EQ(poll(DAOS_EQ_NOWAIT), 0);
   EXPECT_EQ(daos_event_fini(&parent), -DER_BUSY);
-  model_->open();
+  model_->open_gate();
   ASSERT_EQ(poll(DAOS_EQ_WAIT), 1);
   EXPECT_EQ(polled_[0], &parent);
   EXPECT_EQ(parent.ev_error, EFBIG);  // of the child that failed
@@ -185,14 +185,14 @@ TEST_F(Events, OfAForcedQueueAreWaitedFor) {
   std::array<Transfer, 4> transfers;
   daos_handle_t eq;
   ASSERT_EQ(daos_eq_create(&eq), 0);
-  model_->shut();
+  model_->close_gate();
   for (Transfer& transfer : transfers) {
     ASSERT_EQ(daos_event_init(&transfer.ev, eq, nullptr), 0);
     write(transfer);
   }
   std::thread opener([&] {
     model_->await_waiting(4);
-    model_->open();
+    model_->open_gate();
   });
   EXPECT_EQ(daos_eq_destroy(eq, DAOS_EQ_DESTROY_FORCE), 0);
   opener.join();

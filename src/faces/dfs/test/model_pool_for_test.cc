@@ -86,12 +86,12 @@ void forget_pools() {
   pools.clear();
 }
 
-void GatedModel::shut() {
+void GatedModel::close_gate() {
   const std::lock_guard lock(mutex_);
   shut_ = true;
 }
 
-void GatedModel::open() {
+void GatedModel::open_gate() {
   const std::lock_guard lock(mutex_);
   shut_ = false;
   opened_.notify_all();

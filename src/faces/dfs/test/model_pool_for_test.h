@@ -20,8 +20,8 @@ namespace ross::dfs {
 class GatedModel final : public model::ModelFileSystem {
  public:
   explicit GatedModel(Clock& clock) : ModelFileSystem(clock) {}
-  void shut();
-  void open();
+  void close_gate();
+  void open_gate();
   // Blocks until that many reads and writes wait at the gate.
   void await_waiting(unsigned count);
   // What the next sync answers.
