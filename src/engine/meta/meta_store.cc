@@ -35,6 +35,8 @@ rocksdb::Options store_options(const MetaStore::Options& options) {
   db.stats_dump_period_sec = 0;
   db.stats_persist_period_sec = 0;
   db.max_open_files = 512;
+  // Threads are made at every open, for however few files: sixteen would cost more than the rest of a small pool's opening.
+  db.max_file_opening_threads = options.env != nullptr ? 1 : 4;
   rocksdb::BlockBasedTableOptions table;
   table.block_cache = rocksdb::NewLRUCache(options.cache_bytes, 4);
   table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10));
