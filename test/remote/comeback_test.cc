@@ -149,7 +149,8 @@ TEST_F(ComebackTest, NothingIsLostOrDoneTwiceWhenConnectionsAreCut) {
 TEST_F(ComebackTest, ALockIsHeldByOneThroughCuts) {
   constexpr int kClients = 3;
   constexpr int kTurns = 30;
-  std::array<std::unique_ptr<fs::FileSystem>, kClients> remotes;  // there before the first cut: none outlives its making
+  std::array<std::unique_ptr<fs::FileSystem>, kClients>
+      remotes;  // there before the first cut: none outlives its making
   for (auto& remote : remotes) remote = attach();
   std::array<std::thread, kClients> threads;
   std::atomic<int> inside = 0;
