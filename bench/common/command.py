@@ -3,9 +3,11 @@
 import datetime
 import json
 import pathlib
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 
 import judge
 import machine
@@ -33,28 +35,34 @@ def measure(row, place, runs):
               **judge.verdict([sample.rate for sample in ours], [sample.rate for sample in reference], row.bar),
               "ours_details": [sample.details for sample in ours],
               "reference_details": [sample.details for sample in reference]}
-    progress.end(f"{result['ratio']:.2f} of at least {row.bar:.2f}: {word(result)}")
+    progress.end(f"{result['ratio']:.2f}, {word(result)}" if row.bar is None else
+                 f"{result['ratio']:.2f} of at least {row.bar:.2f}: {word(result)}")
     return result
 
 
 def word(result):
-    return "holds" if result["holds"] else "MISSED"
+    return "shown" if result.get("bar", True) is None else "holds" if result["holds"] else "MISSED"
 
 
 def cells(result):
     """A row's first columns, without its verdict: HEADINGS names them."""
     unit = result["unit"]
     return (result["name"], judge.quantity(result["ours_median"], unit), judge.quantity(result["reference_median"], unit),
-            f"{result['ratio']:.2f}", f"{min(result['ratios']):.2f}..{max(result['ratios']):.2f}", f"{result['bar']:.2f}")
+            f"{result['ratio']:.2f}", f"{min(result['ratios']):.2f}..{max(result['ratios']):.2f}",
+            "-" if result["bar"] is None else f"{result['bar']:.2f}")
 
 
 HEADINGS = ("work", "ours", "reference", "ratio", "from..to", "at least")
 
 
 def attempt(name, results, action):
-    """A row that cannot be run is told, counts as missed, and does not keep the others from running."""
+    """A row that cannot be run is told, counts as missed, and does not keep the others from running. One that this machine
+    lacks something for is skipped, visibly."""
     try:
         action()
+    except programs.Missing as missing:
+        progress.end(f"skipped: {missing}")
+        results["skipped"].append({"name": name, "why": str(missing)})
     except programs.Failure as failure:
         progress.end("FAILED")
         progress.note(f"bench: {name}: {failure}")
@@ -94,7 +102,7 @@ def run(options, disk, fill, table):
     load = machine.busy_cores()
     results = {"command": " ".join(sys.argv), "revision": revision(), "machine": about, "quick": options.quick,
                "began": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"), "load_before": load,
-               "runs": options.runs, "rows": [], "memory": None, "flat": None, "failed": []}
+               "runs": options.runs, "rows": [], "memory": None, "flat": None, "failed": [], "skipped": []}
     if load > LOAD_QUIET:
         progress.note(f"bench: others keep {load:.1f} cores busy: figures will be low, and ratios noisy")
     try:
@@ -109,11 +117,21 @@ def run(options, disk, fill, table):
     print(f"\nEverything measured is in {options.json}")
     if options.quick:
         print("Quick runs show that everything works; their figures mean little.")
+    for skipped in results["skipped"]:
+        print(f"skipped: {skipped['name']}: {skipped['why']}")
     for failure in results["failed"]:
         print(f"not measured: {failure['name']}")
     if missed:
         print(f"bars missed: {', '.join(missed)}")
     return 1 if missed or results["failed"] else 0
+
+
+def own_directory(keep, parent):
+    """A directory of our own below parent, for as long as keep lasts."""
+    parent.mkdir(parents=True, exist_ok=True)
+    made = tempfile.mkdtemp(prefix="ross-bench-", dir=parent.resolve())
+    keep.callback(shutil.rmtree, made, ignore_errors=True)
+    return pathlib.Path(made)
 
 
 def revision():

@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,10 +12,11 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILT = ROOT / "build" / "release"
 ROSS = BUILT / "src" / "apps" / "ross" / "ross"
+ENGINE = BUILT / "src" / "apps" / "ross-engine" / "ross-engine"
 BUILD_FIO = ROOT / "test" / "system" / "build_fio_dfs.sh"
-TARGETS = ["ross", "ross_libdaos", "memcpy_cold", "metadata_rate", "pool_fill"]
 
 BUILD_SECONDS_MAX = 1500
+INSTALL_SECONDS_MAX = 2400
 RUN_SECONDS_MAX = 1800
 OUTPUT_SHOWN = 2000
 
@@ -23,13 +25,20 @@ class Failure(Exception):
     """A benchmark could not be run; the text says why and what to do."""
 
 
-def run(command, seconds_max=RUN_SECONDS_MAX):
-    """Runs a program to its end. Returns (its standard output, wall-clock seconds from before its start to its exit)."""
+class Missing(Failure):
+    """This machine lacks something that a benchmark needs: it is skipped, and the text says what is lacking."""
+
+
+def run(command, seconds_max=RUN_SECONDS_MAX, environment=None):
+    """Runs a program to its end. Returns (its standard output, wall-clock seconds from before its start to its exit).
+
+    environment: what it has beside ours."""
     command = [str(part) for part in command]
     began = time.monotonic()
     try:
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                                   text=True, errors="replace", cwd=ROOT, start_new_session=True)
+                                   text=True, errors="replace", cwd=ROOT, start_new_session=True,
+                                   env={**os.environ, **(environment or {})})
     except OSError as error:
         raise Failure(f"{command[0]} cannot be run: {error.strerror}") from error
     try:
@@ -47,9 +56,9 @@ def run(command, seconds_max=RUN_SECONDS_MAX):
     return output, seconds
 
 
-def run_json(command, seconds_max=RUN_SECONDS_MAX):
+def run_json(command, seconds_max=RUN_SECONDS_MAX, environment=None):
     """(what the program printed as JSON, its wall-clock seconds). Notes before the first brace are skipped."""
-    output, seconds = run(command, seconds_max)
+    output, seconds = run(command, seconds_max, environment)
     try:
         return json.loads(output[output.index("{"):]), seconds
     except ValueError as error:
@@ -64,9 +73,19 @@ def bench_program(name):
     return BUILT / "bench" / name
 
 
-def build():
+def build(targets):
     run(["cmake", "--preset", "release"], 300)
-    run(["cmake", "--build", "--preset", "release", "--target", *TARGETS], BUILD_SECONDS_MAX)
+    run(["cmake", "--build", "--preset", "release", "--target", *targets], BUILD_SECONDS_MAX)
+
+
+def install(group):
+    run([ROOT / "scripts" / "install_packages", f"--{group}"], INSTALL_SECONDS_MAX)
+
+
+def need(*names):
+    """Missing, unless all these programs are on the machine."""
+    if lacking := [name for name in names if shutil.which(name) is None]:
+        raise Missing(f"{' and '.join(lacking)} not there: see scripts/install_packages --help")
 
 
 def fio_with_dfs(given):

@@ -13,9 +13,7 @@ from 10 thousand to 10 million files next to that as SVG. Exit status 0 means th
 import argparse
 import contextlib
 import pathlib
-import shutil
 import sys
-import tempfile
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
@@ -32,6 +30,7 @@ from command import progress, word
 
 ROWS = [*fio_rows.rows(), *name_rows.rows()]
 NAMES = [row.name for row in ROWS] + ["memory", "flat"]
+TARGETS = ["ross", "ross_libdaos", "memcpy_cold", "metadata_rate", "pool_fill"]
 
 
 def table_of(results):
@@ -63,9 +62,9 @@ def measure_all(options, results):
     """Fills results in as they come, so that what was measured before a failure is kept."""
     wanted = options.only or NAMES
     with contextlib.ExitStack() as keep:
-        place = work.Place(disk=own_directory(keep, options.dir), memory=own_directory(keep, options.memory_dir),
-                           source=options.source, fio_given=options.fio, quick=options.quick, seconds=options.seconds,
-                           keep=keep)
+        place = work.Place(disk=command.own_directory(keep, options.dir),
+                           memory=command.own_directory(keep, options.memory_dir), source=options.source,
+                           fio_given=options.fio, quick=options.quick, seconds=options.seconds, keep=keep)
         for row in ROWS:
             if row.name in wanted:
                 command.attempt(row.name, results, lambda: results["rows"].append(command.measure(row, place, options.runs)))
@@ -90,16 +89,9 @@ def check_flat(place, options, results):
     progress.end(f"{word(flat)}; the curve is in {picture}")
 
 
-def own_directory(keep, parent):
-    parent.mkdir(parents=True, exist_ok=True)
-    made = tempfile.mkdtemp(prefix="ross-bench-", dir=parent.resolve())
-    keep.callback(shutil.rmtree, made, ignore_errors=True)
-    return pathlib.Path(made)
-
-
 def main():
     options = arguments()
-    command.build(options, programs.build)
+    command.build(options, lambda: programs.build(TARGETS))
     options.dir.mkdir(parents=True, exist_ok=True)
     return command.run(options, options.dir, lambda results: measure_all(options, results), table_of)
 

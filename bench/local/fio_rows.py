@@ -1,6 +1,7 @@
 """fio's DFS engine on a pool against the same fio's io_uring engine on a file of the same disk or of memory."""
 
 import programs
+from fio_job import FIO_SECONDS_MAX, fio, p99_us, timed
 from work import GIB, MIB, Row, Sample
 
 FILE_BYTES = 2 * GIB
@@ -8,19 +9,6 @@ FILE_BYTES_QUICK = 256 * MIB
 RAM_FILE_BYTES = GIB
 OVERWRITES = 200_000
 OVERWRITES_QUICK = 10_000
-FIO_SECONDS_MAX = 300
-
-
-def fio(place, engine, filename, size_bytes, pattern, block, depth, limit):
-    """Runs one job; returns (the job's figures for its direction, wall-clock seconds of the whole process)."""
-    command = [place.fio(), "--name=bench", f"--filename={filename}", f"--size={size_bytes}", f"--rw={pattern}",
-               f"--bs={block}", f"--iodepth={depth}", "--thread=1", "--norandommap=1", "--output-format=json",
-               *engine, *limit]
-    report, seconds = programs.run_json(command, FIO_SECONDS_MAX)
-    job = report["jobs"][0]
-    if job["error"] != 0:
-        raise programs.Failure(f"fio reported error {job['error']}: {' '.join(map(str, command))}")
-    return job["read" if pattern.endswith("read") else "write"], seconds
 
 
 class FilePlace:
@@ -56,14 +44,10 @@ class FileRow(Row):
     def prepare(self, place):
         place.once("file", lambda: FilePlace(place))
 
-    def timed(self, place):
-        return ["--time_based=1", f"--runtime={place.seconds}"]
-
     def sample(self, place, engine, filename):
         files = place.kept["file"]
-        figures, _ = fio(place, engine, filename, files.size, self.pattern, self.block, self.depth, self.timed(place))
-        return Sample(figures["bw_bytes"] if self.unit == "B/s" else figures["iops"],
-                      {"p99_us": figures["clat_ns"].get("percentile", {}).get("99.000000", 0) / 1000})
+        figures, _ = fio(place, engine, filename, files.size, self.pattern, self.block, self.depth, timed(place.seconds))
+        return Sample(figures["bw_bytes"] if self.unit == "B/s" else figures["iops"], {"p99_us": p99_us(figures)})
 
     def ours(self, place):
         return self.sample(place, place.kept["file"].dfs, self.file)
@@ -102,8 +86,7 @@ class RamRow(Row):
 
     def read(self, place, pattern, block):
         ram = place.kept["ram"]
-        return fio(place, ram.dfs, "read", ram.size, pattern, block, 16,
-                   ["--time_based=1", f"--runtime={place.seconds}"])[0]
+        return fio(place, ram.dfs, "read", ram.size, pattern, block, 16, timed(place.seconds))[0]
 
 
 class RamStreamRow(RamRow):
@@ -139,8 +122,7 @@ class RamSmallRow(RamRow):
         return Sample(self.read(place, "randread", "4k")["iops"])
 
     def reference(self, place):
-        figures, _ = fio(place, self.io_uring, self.path, place.kept["ram"].size, "randread", "4k", 16,
-                         ["--time_based=1", f"--runtime={place.seconds}"])
+        figures, _ = fio(place, self.io_uring, self.path, place.kept["ram"].size, "randread", "4k", 16, timed(place.seconds))
         return Sample(figures["iops"])
 
 

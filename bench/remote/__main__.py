@@ -17,7 +17,6 @@ import json
 import pathlib
 import statistics
 import sys
-import tempfile
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
@@ -82,22 +81,16 @@ def arguments():
 def measure_all(options, results):
     """Fills results in as they come, so that what was measured before a failure is kept."""
     with contextlib.ExitStack() as keep:
-        disk = keep.enter_context(tempfile.TemporaryDirectory(prefix="ross-bench-", dir=options.json.parent.resolve()))
-        place = work.Place(disk=pathlib.Path(disk), memory=pathlib.Path("/dev/shm"), source=None, fio_given=None,
-                           quick=options.quick, seconds=options.seconds, keep=keep)
+        place = work.Place(disk=command.own_directory(keep, options.json.parent), memory=pathlib.Path("/dev/shm"),
+                           source=None, fio_given=None, quick=options.quick, seconds=options.seconds, keep=keep)
         for row in ROWS:
             if not options.only or row.name in options.only:
                 command.attempt(row.name, results, lambda: results["rows"].append(command.measure(row, place, options.runs)))
 
 
-def build():
-    programs.run(["cmake", "--preset", "release"], 300)
-    programs.run(["cmake", "--build", "--preset", "release", "--target", *TARGETS], programs.BUILD_SECONDS_MAX)
-
-
 def main():
     options = arguments()
-    command.build(options, build)
+    command.build(options, lambda: programs.build(TARGETS))
     if options.crossover:
         return crossover(options.crossover, options)
     return command.run(options, options.json.parent, lambda results: measure_all(options, results), table_of)

@@ -4,6 +4,7 @@
 #   test/system/build_fio_dfs.sh [BUILD_FOLDER]      default: build/release of this checkout
 #
 # FIO_SOURCE=DIR takes an unpacked fio source instead of Debian's. The last word printed is the path of the program.
+# It has the rados and nbd engines too where librados and libnbd can be compiled against, as Debian's own has.
 # Nothing outside the build folder is changed: the source comes through package lists of our own, derived from the
 # machine's entries, because those seldom list sources. A second run with the same headers and source builds nothing.
 set -eu
@@ -31,7 +32,8 @@ if [ ! -e "$library/libdaos.so" ]; then
 fi
 
 # What the program depends on; the library itself is found when it runs.
-stamp=$(cat "$0" "$root"/include/daos/*.h "$root"/include/daos/*/*.h | sha256sum | cut -d ' ' -f 1)
+engines=$(ls /usr/include/rados/librados.h /usr/include/libnbd.h 2>/dev/null || :)
+stamp=$({ cat "$0" "$root"/include/daos/*.h "$root"/include/daos/*/*.h && echo "$engines"; } | sha256sum | cut -d ' ' -f 1)
 program=$work/fio-$version/fio
 if [ -x "$program" ] && [ "$(cat "$work/stamp" 2>/dev/null)" = "$stamp ${FIO_SOURCE-}" ]; then
   echo "$program"

@@ -1,0 +1,107 @@
+"""The rows: ROSS over its own tcp beside other systems that serve memory, and beside itself by memory shared."""
+
+from ceph_store import KINDS, CephStore
+from command import progress
+from nbd_store import NbdStore
+from ross_store import RossStore
+from store import Store
+from work import Row
+
+PATTERNS = {"4k": ("randread", "4 KiB random read"), "1m": ("read", "1 MiB read")}
+
+
+def ross(place):
+    """The one pool that all rows read, filled over tcp."""
+    def make():
+        place.need_memory(2 * Store.size_of(place))
+        store = place.keep.enter_context(RossStore(place, place.memory / "ross", 2 * Store.size_of(place)))
+        store.fill()
+        return store
+    return place.once("ross", make)
+
+
+class PeerRow(Row):
+    """4 KiB random or 1 MiB reads, one job, depth 16, of the same amount of data in memory, by the same fio."""
+
+    def __init__(self, name, block, bar):
+        self.name, self.block, self.bar = name, block, bar
+        self.pattern, told = PATTERNS[block]
+        self.what = f"{told}, depth 16, one job, fio's DFS engine over tcp"
+        self.unit = "B/s" if block == "1m" else "op/s"
+
+    def prepare(self, place):
+        self.peer(place)
+        ross(place)
+
+    def peer(self, place):
+        """The store of the reference, filled."""
+        raise NotImplementedError
+
+    def ours(self, place):
+        store = ross(place)
+        store.take("tcp")
+        return store.read(self.pattern, self.block)
+
+    def reference(self, place):
+        return self.peer(place).read(self.pattern, self.block)
+
+
+class NbdRow(PeerRow):
+    against = "qemu-storage-daemon's NBD over TCP, a file on tmpfs, fio's nbd engine"
+
+    def peer(self, place):
+        def make():
+            place.need_memory(Store.size_of(place))
+            return place.keep.enter_context(NbdStore(place, place.memory / "nbd"))
+        return place.once("nbd", make)
+
+
+class CephRow(PeerRow):
+    """Ceph keeps what an OSD stores in one of two ways; the one that was faster in a trial of both is the reference."""
+
+    against = "Ceph RADOS, one OSD, fio's rados engine"
+
+    def peer(self, place):
+        trial = place.once("ceph trial", lambda: self.trial(place))
+        kind = max(KINDS, key=lambda kind: trial[kind][self.block])
+        return place.once(f"ceph {kind}", lambda: place.keep.enter_context(self.store(place, kind)))
+
+    @staticmethod
+    def store(place, kind):
+        progress.show(f"Ceph with {kind}")
+        place.need_memory(3 * Store.size_of(place))
+        return CephStore(place, place.memory / f"ceph-{kind}", kind)
+
+    def trial(self, place):
+        """The rate of each kind by block."""
+        rates = {}
+        for kind in KINDS:
+            with self.store(place, kind) as store:
+                rates[kind] = {block: store.read(pattern, block).rate for block, (pattern, _) in PATTERNS.items()}
+        return rates
+
+
+class SharedRow(PeerRow):
+    """No bar: what the same programs reach on one machine, where client and server choose shared memory by themselves."""
+
+    against = "ROSS over tcp"
+
+    def __init__(self, name, block):
+        super().__init__(name, block, None)
+        self.what = self.what.replace("over tcp", "over shm")
+
+    def peer(self, place):
+        return ross(place)
+
+    def ours(self, place):
+        store = ross(place)
+        store.take(None)
+        return store.read(self.pattern, self.block)
+
+    def reference(self, place):
+        return PeerRow.ours(self, place)
+
+
+def rows():
+    return [CephRow("ceph-4k-read", "4k", 8.0), CephRow("ceph-1m-read", "1m", 2.0), NbdRow("nbd-4k-read", "4k", 4.0),
+            NbdRow("nbd-1m-read", "1m", 2.0), SharedRow("shm-4k-read", "4k"), SharedRow("shm-1m-read", "1m")]
