@@ -57,8 +57,9 @@ class CephStore(Store):
         self.start_servers()
         objects = self.size // OBJECT_BYTES
         self.name = ":".join(f"data.{number}" for number in range(objects))
-        self.engine = ["--ioengine=rados", f"--pool={POOL}", "--clientname=admin", f"--nrfiles={objects}"]
-        self.environment = {"CEPH_CONF": str(self.conf), "LD_PRELOAD": str(programs.bench_program("libkeep_objects.so"))}
+        self.engine = ["--ioengine=rados", f"--pool={POOL}", "--clientname=admin", f"--conf={self.conf}",
+                       f"--nrfiles={objects}"]
+        self.environment = {"LD_PRELOAD": str(programs.bench_program("libkeep_objects.so"))}
         self.fill()
 
     def read(self, pattern, block):

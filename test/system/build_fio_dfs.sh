@@ -77,7 +77,11 @@ fi
 [ -x "$work/fio-$version/configure" ] || stop "Debian's fio is not version $version any more"
 
 cd "$work/fio-$version"
-CFLAGS="-I$root/include/daos" LDFLAGS="-L$library -Wl,-rpath,$library" ./configure >"$log" 2>&1 ||
+case "$engines" in
+  *libnbd.h*) set -- --enable-libnbd ;; # the one that is off by default
+  *) set -- ;;
+esac
+CFLAGS="-I$root/include/daos" LDFLAGS="-L$library -Wl,-rpath,$library" ./configure "$@" >"$log" 2>&1 ||
   stop "fio's configure failed"
 grep -q '^#define CONFIG_DFS' config-host.h || stop "fio's configure did not find the DFS library (see $PWD/config.log)"
 make -j2 >"$log" 2>&1 || stop "building fio failed"
