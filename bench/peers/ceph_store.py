@@ -7,7 +7,6 @@ from daemon import Daemon, free_port, listens
 from store import Store
 from work import MIB
 
-KINDS = ("bluestore", "memstore")
 POOL = "bench"
 PLACEMENT_GROUPS = 32
 OBJECT_BYTES = 4 * MIB  # as RBD and CephFS cut what they store
@@ -47,9 +46,7 @@ osd crush chooseleaf type = 0
 
 
 class CephStore(Store):
-    def __init__(self, place, folder, kind):
-        super().__init__(place, folder)
-        self.kind = kind
+    KINDS = ("bluestore", "memstore")
 
     def start(self):
         programs.need("ceph-mon", "ceph-osd", "ceph", "rados", "monmaptool")
@@ -67,9 +64,7 @@ class CephStore(Store):
         told = programs.run(["rados", "-c", self.conf, "-p", POOL, "stat", "data.0"], COMMAND_SECONDS_MAX)[0]
         if not told.rstrip().endswith(f" {OBJECT_BYTES}"):
             raise programs.Failure(f"an object that should have {OBJECT_BYTES} bytes: {told.strip()}")
-        sample = super().read(pattern, block)
-        sample.details["objectstore"] = self.kind
-        return sample
+        return super().read(pattern, block)
 
     def start_servers(self):
         port, cluster, osd = free_port(), uuid.uuid4(), uuid.uuid4()

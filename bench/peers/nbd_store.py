@@ -6,6 +6,8 @@ from store import Store
 
 
 class NbdStore(Store):
+    KINDS = ("threads", "io_uring", "native")  # how the daemon reads its file; natively with O_DIRECT, which tmpfs has
+
     def start(self):
         programs.need("qemu-storage-daemon")
         image, port = self.folder / "image", free_port()
@@ -13,7 +15,8 @@ class NbdStore(Store):
             file.truncate(self.size)
         daemon = self.enter_context(Daemon("qemu-storage-daemon", [
             "qemu-storage-daemon",
-            "--blockdev", f"driver=file,node-name=file,filename={image},aio=threads",
+            "--blockdev", f"driver=file,node-name=file,filename={image},aio={self.kind}"
+                          f"{',cache.direct=on' if self.kind == 'native' else ''}",
             "--blockdev", "driver=raw,node-name=disk,file=file",
             "--nbd-server", f"addr.type=inet,addr.host=127.0.0.1,addr.port={port}",
             "--export", "type=nbd,id=export,node-name=disk,name=bench,writable=on"], self.folder))

@@ -1,6 +1,6 @@
 """The rows: ROSS over its own tcp beside other systems that serve memory, and beside itself by memory shared."""
 
-from ceph_store import KINDS, CephStore
+from ceph_store import CephStore
 from command import progress
 from nbd_store import NbdStore
 from ross_store import RossStore
@@ -46,39 +46,43 @@ class PeerRow(Row):
         return self.peer(place).read(self.pattern, self.block)
 
 
-class NbdRow(PeerRow):
-    against = "qemu-storage-daemon's NBD over TCP, a file on tmpfs, fio's nbd engine"
+class RivalRow(PeerRow):
+    """A system that can keep its data in several ways: the one that was fastest in a trial of all is the reference."""
+
+    store = None
 
     def peer(self, place):
-        def make():
-            place.need_memory(Store.size_of(place))
-            return place.keep.enter_context(NbdStore(place, place.memory / "nbd"))
-        return place.once("nbd", make)
+        trial = place.once((self.store, "trial"), lambda: self.trial(place))
+        kind = max(trial, key=lambda kind: trial[kind][self.block])
+        return place.once((self.store, kind), lambda: place.keep.enter_context(self.make(place, kind)))
 
+    def reference(self, place):
+        sample = super().reference(place)
+        sample.details["trial"] = place.kept[self.store, "trial"]
+        return sample
 
-class CephRow(PeerRow):
-    """Ceph keeps what an OSD stores in one of two ways; the one that was faster in a trial of both is the reference."""
-
-    against = "Ceph RADOS, one OSD, fio's rados engine"
-
-    def peer(self, place):
-        trial = place.once("ceph trial", lambda: self.trial(place))
-        kind = max(KINDS, key=lambda kind: trial[kind][self.block])
-        return place.once(f"ceph {kind}", lambda: place.keep.enter_context(self.store(place, kind)))
-
-    @staticmethod
-    def store(place, kind):
-        progress.show(f"Ceph with {kind}")
+    def make(self, place, kind):
+        progress.show(f"filling {kind}")
         place.need_memory(3 * Store.size_of(place))
-        return CephStore(place, place.memory / f"ceph-{kind}", kind)
+        return self.store(place, place.memory / kind, kind)
 
     def trial(self, place):
         """The rate of each kind by block."""
         rates = {}
-        for kind in KINDS:
-            with self.store(place, kind) as store:
+        for kind in self.store.KINDS:
+            with self.make(place, kind) as store:
                 rates[kind] = {block: store.read(pattern, block).rate for block, (pattern, _) in PATTERNS.items()}
         return rates
+
+
+class CephRow(RivalRow):
+    against = "Ceph RADOS, one OSD, fio's rados engine"
+    store = CephStore
+
+
+class NbdRow(RivalRow):
+    against = "qemu-storage-daemon's NBD over TCP, a file on tmpfs, fio's nbd engine"
+    store = NbdStore
 
 
 class SharedRow(PeerRow):

@@ -20,16 +20,19 @@ class Store(contextlib.ExitStack):
     name     of the file or the objects that fio reads
     daemons  the servers, whose processor time counts
     environment  what fio has in its beside ours
+    KINDS    the ways in which it can keep its data, where there are several
     """
+
+    KINDS = ()
 
     engine = []
     environment = None
     name = "data"
     daemons = ()
 
-    def __init__(self, place, folder):
+    def __init__(self, place, folder, kind=None):
         super().__init__()
-        self.place, self.folder = place, folder
+        self.place, self.folder, self.kind = place, folder, kind
         self.size = self.size_of(place)
 
     @staticmethod
@@ -77,8 +80,9 @@ class Store(contextlib.ExitStack):
         client, server = (after - start for after, start in zip(self.cpu_seconds(), before))
         calls = max(figures["total_ios"], 1)
         return Sample(figures["bw_bytes"] if block == "1m" else figures["iops"],
-                      {"ops": calls, "client_cpu_us_per_op": client / calls * 1e6, "server_cpu_us_per_op": server / calls * 1e6,
-                       "mean_us": figures["clat_ns"]["mean"] / 1000, "p99_us": p99_us(figures)})
+                      {"kind": self.kind, "ops": calls, "client_cpu_us_per_op": client / calls * 1e6,
+                       "server_cpu_us_per_op": server / calls * 1e6, "mean_us": figures["clat_ns"]["mean"] / 1000,
+                       "p99_us": p99_us(figures)})
 
     def cpu_seconds(self):
         """(of the programs that ended, which between two calls is fio's; of the servers)."""
