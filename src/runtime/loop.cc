@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <poll.h>
+#include <sched.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -321,6 +322,8 @@ std::size_t Loop::drive(std::int64_t deadline_ns, bool heed_stop) {
     // With device operations in flight the kernel wakes us as soon as spinning would notice; without, a message
     // from another core is cheaper to catch awake.
     if (ring_inflight_ == 0 && now < spin_until) {
+      // Whoever shares this core goes first: it may be the one that the message is to come from.
+      sched_yield();
       for (int i = 0; i < 32; ++i) relax();
       continue;
     }

@@ -3,6 +3,8 @@
 // again: so a batch of completions costs one lock, and callbacks run without any.
 #include "faces/dfs/event_queue.h"
 
+#include <sched.h>
+
 #include <chrono>
 #include <cstddef>
 #include <utility>
@@ -172,7 +174,15 @@ int EventQueue::poll(bool wait_running, std::int64_t timeout_us, std::span<daos_
   Progress made = Progress::kNone;
   if (running_.count > 0) made = progress(lock, false, 0);
   while (completed_.count == 0) {
-    if (timeout_us == DAOS_EQ_NOWAIT || (wait_running && running_.count == 0)) return 0;
+    if (timeout_us == DAOS_EQ_NOWAIT || (wait_running && running_.count == 0)) {
+      if (running_.count > 0 && made == Progress::kNone) {
+        // Programs call this in a loop until something has completed. Whoever shares this core goes first: it may be the
+        // server that they wait for.
+        lock.unlock();
+        sched_yield();
+      }
+      return 0;
+    }
     if (made == Progress::kInside) return -DER_BUSY;  // a callback cannot wait for the loop it runs on
     made = progress(lock, true, deadline_ns);
     if (completed_.count == 0 && system_clock().monotonic_ns() >= deadline_ns) return 0;
