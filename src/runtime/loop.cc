@@ -304,6 +304,8 @@ std::size_t Loop::drive(std::int64_t deadline_ns, bool heed_stop) {
   // wait for the next, which can submit it and sleep in one system call.
   bool owes_submit = has_queued();
   std::int64_t spin_until = 0;
+  std::int64_t waits_since = 0;
+  bool slept = false;
   for (;;) {
     if (kernel_holds_completions()) {
       enter_kernel();
@@ -311,6 +313,7 @@ std::size_t Loop::drive(std::int64_t deadline_ns, bool heed_stop) {
     }
     if (const std::size_t count = run_ready(); count > 0) {
       if (owes_submit) enter_kernel();
+      if (slept) learn_from(clock().monotonic_ns() - waits_since);
       return count;
     }
     if (heed_stop && stopped_.load(std::memory_order_relaxed)) return 0;
@@ -318,7 +321,10 @@ std::size_t Loop::drive(std::int64_t deadline_ns, bool heed_stop) {
     if (now >= deadline_ns) return 0;
     const std::int64_t until = timers_.empty() ? deadline_ns : std::min(deadline_ns, timers_.begin()->first);
     if (until != INT64_MAX && clock().jump_to(until)) continue;
-    if (spin_until == 0) spin_until = now + options_.spin_ns;
+    if (spin_until == 0) {
+      waits_since = now;
+      spin_until = now + spin_ns_;
+    }
     // With device operations in flight the kernel wakes us as soon as spinning would notice; without, a message
     // from another core is cheaper to catch awake.
     if (ring_inflight_ == 0 && now < spin_until) {
@@ -328,8 +334,14 @@ std::size_t Loop::drive(std::int64_t deadline_ns, bool heed_stop) {
       continue;
     }
     sleep_until_event(until, heed_stop);
+    slept = true;
     owes_submit = owes_submit && has_queued();  // it did not sleep if a message came first
   }
+}
+
+// A sleep costs a wake-up, tens of microseconds where processors are virtual; for so long it is cheaper to stay awake.
+void Loop::learn_from(std::int64_t waited_ns) {
+  spin_ns_ = waited_ns > options_.spin_ns_max ? options_.spin_ns : std::min(2 * spin_ns_, options_.spin_ns_max);
 }
 
 void Loop::arm_wakeup() {

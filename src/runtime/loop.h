@@ -74,7 +74,10 @@ class Loop {
     // Entries go to the kernel in pieces of this many, so that the device works on the first while the later ones are
     // made. The kernel holds back the start of larger pieces until their end (its block layer plugs above two).
     unsigned submit_batch = 2;
-    std::int64_t spin_ns = 20'000;  // how long wait() polls before it sleeps
+    // How long wait() polls before it sleeps: at first and after long waits, and at most. In between it learns: a wait that
+    // ended soon after it fell asleep would have been cheaper awake.
+    std::int64_t spin_ns = 20'000;
+    std::int64_t spin_ns_max = 100'000;
   };
 
   static Result<std::unique_ptr<Loop>> create(Options options);
@@ -157,7 +160,7 @@ class Loop {
   };
 
  private:
-  explicit Loop(Options options) : options_(options) {}
+  explicit Loop(Options options) : options_(options), spin_ns_(options.spin_ns) {}
   std::size_t drive(std::int64_t deadline_ns, bool heed_stop);
   std::size_t run_ready();
   std::size_t run_messages();
@@ -165,6 +168,7 @@ class Loop {
   std::size_t run_timers();
   std::size_t run_pollers();
   void sleep_until_event(std::int64_t deadline_ns, bool heed_stop);
+  void learn_from(std::int64_t waited_ns);
   bool sleep_in_kernel(std::int64_t left_ns);
   Status watch_descriptors();
   void arm_wakeup();
@@ -186,6 +190,7 @@ class Loop {
   io_uring ring_{};
   bool has_ring_ = false;
   int blocking_ = 0;
+  std::int64_t spin_ns_;       // from here on, between the two of the options
   int armed_fd_ = -1;          // what the ring polls to wake a sleeper
   bool wakeup_taken_ = false;  // read already, before the ring told of it
   unsigned ring_inflight_ = 0;

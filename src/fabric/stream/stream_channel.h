@@ -66,6 +66,10 @@ class StreamChannel final : public Channel, private Watched {
   static constexpr std::size_t kPieceBytes = 256 * kKiB;
   // What a channel sends or receives in one turn, about: then it is another's.
   static constexpr std::size_t kTurnBytes = 1024 * kKiB;
+  // When so many small messages are queued by what one receive brought they go out, so that the peer works on them while we
+  // work on the rest: else the two ends take turns.
+  static constexpr std::size_t kEarlyMessages = 8;
+  static constexpr std::size_t kSmallBytes = 16 * kKiB;
 
  private:
   enum class What : std::uint8_t { kMessage, kPut, kGet };
@@ -126,6 +130,7 @@ class StreamChannel final : public Channel, private Watched {
   bool plan_item(SendPlan& plan, std::size_t& index, std::size_t& done, std::size_t piece, std::size_t skip);
   bool plan_reply(SendPlan& plan, std::size_t& index, std::size_t& done, std::size_t piece, std::size_t skip);
   void plan_send();
+  std::size_t send_now();
   void fail_later(Transfer& transfer, int error);
   std::size_t tell_failed();
   std::size_t sent(const SendPlan& plan, std::size_t bytes);
@@ -153,10 +158,11 @@ class StreamChannel final : public Channel, private Watched {
   Queue<Reply> replies_;
   Transfer* failed_ = nullptr;  // to be told so in the next pass, with words[1] as the error
   Partial partial_;
-  bool replies_next_ = false;  // whose turn it is
-  bool send_planned_ = false;  // in the set's list
-  bool no_room_ = false;       // epoll tells when there is again
-  bool mute_ = false;          // the peer takes nothing any more; what it sent is still to be read
+  bool replies_next_ = false;     // whose turn it is
+  bool send_planned_ = false;     // in the set's list
+  std::size_t small_queued_ = 0;  // messages, since the last send
+  bool no_room_ = false;          // epoll tells when there is again
+  bool mute_ = false;             // the peer takes nothing any more; what it sent is still to be read
 
   bool watched_ = false;
   bool closing_ = false;

@@ -86,6 +86,8 @@ Status StreamChannel::take(std::size_t bytes) {
   const std::byte* const last = at + rest_.size() + bytes;
   rest_.clear();
   while (!closing_) {
+    if (small_queued_ >= kEarlyMessages && !no_room_) send_now();
+    if (closing_) break;
     const auto left = static_cast<std::size_t>(last - at);
     if (incoming_.active) {
       const std::size_t step = std::min(left, incoming_.size - incoming_.done);

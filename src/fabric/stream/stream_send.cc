@@ -68,6 +68,7 @@ void StreamChannel::send(Outgoing& message) {
   message.lengths[0] = prefix.kind_and_head_bytes;
   message.lengths[1] = prefix.payload_bytes;
   queue({What::kMessage, &message});
+  if (payload <= kSmallBytes) ++small_queued_;
   if (head > setup_.peer_limits.head_bytes_max || payload > setup_.peer_limits.payload_bytes_max) {
     end(Status(EMSGSIZE, "a message beyond the limits of the peer"));
   }
@@ -229,6 +230,15 @@ void StreamChannel::make_plan(SendPlan& plan) {
 std::size_t StreamChannel::send_queued() {
   send_planned_ = false;
   std::size_t count = failed_ != nullptr ? tell_failed() : 0;
+  const bool was_mute = mute_;
+  count += send_now();
+  // What the peer said before it went is still to be read, and then its end is.
+  return mute_ && !was_mute && watched_ ? count + receive() : count;
+}
+
+std::size_t StreamChannel::send_now() {
+  small_queued_ = 0;
+  std::size_t count = 0;
   std::size_t total = 0;
   while (!closing_ && !mute_ && (!queue_.empty() || !replies_.empty())) {
     if (total >= kTurnBytes) {
@@ -248,9 +258,8 @@ std::size_t StreamChannel::send_queued() {
     }
     ++count;
     if (result < 0 && (errno == EPIPE || errno == ECONNRESET)) {
-      // What the peer said before it went is still to be read, and then its end is.
       mute_ = true;
-      return watched_ ? count + receive() : count;
+      return count;
     }
     if (result < 0) {
       end(lost(errno));
