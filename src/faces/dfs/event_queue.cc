@@ -169,10 +169,13 @@ int EventQueue::harvest(std::span<daos_event_t*> events) {
 int EventQueue::poll(bool wait_running, std::int64_t timeout_us, std::span<daos_event_t*> events) {
   const std::int64_t deadline_ns = timeout_us == DAOS_EQ_NOWAIT ? 0 : deadline_after(timeout_us);
   std::unique_lock lock(mutex_);
-  // What runs gets a look even when something is there to be had already: a program that always finds something
-  // completed must not starve the rest.
+  // A program that takes one event at a time and starts another call for each: what it starts waits until it has taken all that
+  // completed, and goes out together. But what runs gets a look now and then even when there always is something to be had.
   Progress made = Progress::kNone;
-  if (running_.count > 0) made = progress(lock, false, 0);
+  if (running_.count > 0 && (completed_.count == 0 || loop_->clock().monotonic_ns() >= look_at_ns_)) {
+    made = progress(lock, false, 0);
+    if (completed_.count > 0) look_at_ns_ = loop_->clock().monotonic_ns() + kGatherNs;
+  }
   while (completed_.count == 0) {
     if (timeout_us == DAOS_EQ_NOWAIT || (wait_running && running_.count == 0)) {
       if (running_.count > 0 && made == Progress::kNone) {

@@ -125,6 +125,9 @@ class EventQueue {
     void remove(daos_event_t& ev);
   };
 
+  // How long what is started waits for the program to take what completed.
+  static constexpr std::int64_t kGatherNs = 20'000;
+
   explicit EventQueue(std::unique_ptr<runtime::Loop> loop) : loop_(std::move(loop)) {}
   int begin(std::unique_lock<std::mutex>& lock, daos_event_t& ev, Start start);
   void settle();
@@ -141,6 +144,7 @@ class EventQueue {
   unsigned waiting_threads_ = 0;
   List running_;
   List completed_;
+  std::int64_t look_at_ns_ = 0;  // when the loop is looked at though something has completed
   // the driving thread
   runtime::Message* ended_ = nullptr;  // completed in this drive, newest first, linked through Message::next
 };
