@@ -153,7 +153,13 @@ Result<format::SuperblockDevice> make_device(const stdfs::path& directory, const
         Status(EINVAL, fmt::format("{}: a device has at least {} MiB and at most 1 PiB; this is {} bytes",
                                    path.string(), kDeviceBytesMin / kMiB, size)));
   }
-  if (!exists) {
+  if (!exists && spec.kind == DeviceKind::kRam) {
+    if (::ftruncate(file.fd(), static_cast<off_t>(size)) != 0) {
+      return remove_made(system_error(path, "sizing", errno).error());
+    }
+    // Opening takes the memory, in huge pages.
+    if (auto backed = disk::open_ram(path.string()); !backed) return remove_made(std::move(backed).error());
+  } else if (!exists) {
     if (const int full = ::posix_fallocate(file.fd(), 0, static_cast<off_t>(size)); full != 0) {
       return remove_made(Status(full, fmt::format("{}: reserving {} MiB failed: {}: give the device a smaller size",
                                                   path.string(), size / kMiB, Status(full).message())));

@@ -18,6 +18,8 @@
 namespace ross::disk {
 namespace {
 
+constexpr std::uint64_t kHugeBytes = 2 * kMiB;
+
 class RamDisk final : public Disk {
  public:
   // fd is the mapped file, held for its lock, or -1.
@@ -61,9 +63,38 @@ class RamDisk final : public Disk {
   const int fd_;
 };
 
+#if !defined(MADV_COLLAPSE)
+#define MADV_COLLAPSE 25  // Linux 6.1; Debian 12's headers are older than kernels it runs under
+#endif
+
+// Where the kernel can, a file's pages become huge ones, whatever the memory file system was mounted with: reads all over a
+// device spend a good part of their time on finding small ones. It needs one page of each to be there.
+void make_huge(std::byte* data, std::uint64_t size_bytes) {
+  for (std::uint64_t at = 0; at + kHugeBytes <= size_bytes; at += kHugeBytes) {
+    if (madvise(data + at, kBlockBytes, MADV_POPULATE_WRITE) != 0) return;
+  }
+  madvise(data, size_bytes, MADV_COLLAPSE);
+}
+
+// Maps a file where huge pages of it can be mapped as such.
+std::byte* map_file(int fd, std::uint64_t size_bytes) {
+  const std::uint64_t room_bytes = size_bytes + kHugeBytes;
+  void* const room = mmap(nullptr, room_bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (room == MAP_FAILED) return nullptr;
+  auto* const begin = static_cast<std::byte*>(room);
+  auto* const at = reinterpret_cast<std::byte*>(round_up(reinterpret_cast<std::uintptr_t>(room), kHugeBytes));
+  const bool mapped = mmap(at, size_bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0) != MAP_FAILED;
+  const int error = errno;
+  if (at > begin) munmap(begin, static_cast<std::size_t>(at - begin));
+  std::byte* const end = mapped ? at + size_bytes : at;
+  munmap(end, static_cast<std::size_t>(begin + room_bytes - end));
+  errno = error;
+  return mapped ? at : nullptr;
+}
+
 // Backs every page of the mapping with memory now, so that a full memory file system is an error here and not a
-// SIGBUS at some later store. Pages are made through the mapping because only that way they are huge ones; then the
-// mapping lets go of them, and what the process never touches does not count as its resident memory.
+// SIGBUS at some later store; then the mapping lets go of them, and what the process never touches does not count as its
+// resident memory.
 Status back_with_memory(const std::string& path, int fd, std::byte* data, std::uint64_t size_bytes,
                         std::uint64_t backed_bytes) {
   const auto too_large = [&] {
@@ -78,6 +109,7 @@ Status back_with_memory(const std::string& path, int fd, std::byte* data, std::u
   constexpr std::uint64_t kStepBytes = 256 * kMiB;
   for (std::uint64_t at = 0; at < size_bytes; at += kStepBytes) {
     const std::uint64_t step = std::min(kStepBytes, size_bytes - at);
+    make_huge(data + at, step);
     int error = madvise(data + at, step, MADV_POPULATE_WRITE) == 0 ? 0 : errno;
     if (error == EINVAL) {  // a kernel before 5.14
       error = fallocate(fd, 0, static_cast<off_t>(at), static_cast<off_t>(step)) == 0 ? 0 : errno;
@@ -129,12 +161,12 @@ Result<std::unique_ptr<Disk>> open_ram(const std::string& path) {
     return fail(EBUSY,
                 fmt::format("memory device '{}' is in use by another process or pool: close that one first", path));
   }
-  void* const data = mmap(nullptr, size_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd.value, 0);
-  if (data == MAP_FAILED) {
+  std::byte* const data = map_file(fd.value, size_bytes);
+  if (data == nullptr) {
     return fail(errno, fmt::format("cannot map the {} MiB of '{}'", size_bytes / kMiB, path));
   }
   madvise(data, size_bytes, MADV_HUGEPAGE);
-  auto disk = std::make_unique<RamDisk>(static_cast<std::byte*>(data), size_bytes, fd.release());
+  auto disk = std::make_unique<RamDisk>(data, size_bytes, fd.release());
   if (const std::uint64_t backed_bytes = static_cast<std::uint64_t>(about.st_blocks) * 512; backed_bytes < size_bytes) {
     const Status backed = back_with_memory(path, disk->fd(), disk->mapped(), size_bytes, backed_bytes);
     if (!backed.ok()) return fail(backed);

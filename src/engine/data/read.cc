@@ -29,6 +29,12 @@ constexpr std::int64_t kDayNs = 86'400'000'000'000;
 
 bool matches(const std::byte* block, std::uint32_t crc) { return crc32c({block, kBlockBytes}) == crc; }
 
+// Begins to bring a block into the cache.
+void fetch_ahead(const std::byte* block) {
+  constexpr std::size_t kLineBytes = 64;
+  for (std::size_t at = 0; at < kBlockBytes; at += kLineBytes) __builtin_prefetch(block + at);
+}
+
 Status mismatch(BlockRef ref) {
   const std::string what =
       fmt::format("device {} block {} does not match its checksum: run ross fsck --data on the pool",
@@ -96,7 +102,7 @@ Result<std::uint64_t> Container::plan_read(fs::FileId file, std::uint64_t offset
       image = core_.append_log.find(ref.address);
       if (image == nullptr) {
         // The page is looked up and its first line fetched while the plan is finished.
-        if (core_.mapped && block == first) __builtin_prefetch(mapped_block(ref));
+        if (core_.mapped && block == first) fetch_ahead(mapped_block(ref));
         continue;
       }
     }
