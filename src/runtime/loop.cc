@@ -305,7 +305,6 @@ std::size_t Loop::drive(std::int64_t deadline_ns, bool heed_stop) {
   bool owes_submit = has_queued();
   std::int64_t spin_until = 0;
   std::int64_t waits_since = 0;
-  bool slept = false;
   for (;;) {
     if (kernel_holds_completions()) {
       enter_kernel();
@@ -313,7 +312,6 @@ std::size_t Loop::drive(std::int64_t deadline_ns, bool heed_stop) {
     }
     if (const std::size_t count = run_ready(); count > 0) {
       if (owes_submit) enter_kernel();
-      if (slept) learn_from(clock().monotonic_ns() - waits_since);
       return count;
     }
     if (heed_stop && stopped_.load(std::memory_order_relaxed)) return 0;
@@ -333,8 +331,11 @@ std::size_t Loop::drive(std::int64_t deadline_ns, bool heed_stop) {
       for (int i = 0; i < 32; ++i) relax();
       continue;
     }
-    sleep_until_event(until, heed_stop);
-    slept = true;
+    const bool called = sleep_until_event(until, heed_stop);
+    const std::int64_t waited = clock().monotonic_ns() - waits_since;
+    learn_from(waited);
+    // What woke us may be no more than a part of what is awaited: the next part is not slept for at once.
+    if (called && waited < options_.spin_ns_max) spin_until = 0;
     owes_submit = owes_submit && has_queued();  // it did not sleep if a message came first
   }
 }
@@ -354,41 +355,42 @@ void Loop::arm_wakeup() {
 }
 
 // Sleeps until a message, a stop, a completion, a poller's descriptor or the deadline; submits what is queued in the same
-// system call.
-void Loop::sleep_until_event(std::int64_t deadline_ns, bool heed_stop) {
+// system call. False when the time was over.
+bool Loop::sleep_until_event(std::int64_t deadline_ns, bool heed_stop) {
   Message* head = nullptr;
-  if (!messages_.compare_exchange_strong(head, &asleep, std::memory_order_seq_cst)) return;
-  bool readable = false;
+  if (!messages_.compare_exchange_strong(head, &asleep, std::memory_order_seq_cst)) return true;
+  Wake wake;
   if (!(heed_stop && stopped_.load(std::memory_order_seq_cst))) {
     std::int64_t left_ns = INT64_MAX;
     if (deadline_ns != INT64_MAX) left_ns = std::max<std::int64_t>(0, deadline_ns - clock().monotonic_ns());
     for (Poller* const poller : pollers_) left_ns = std::min(left_ns, poller->arm());
-    if (left_ns > 0) readable = sleep_in_kernel(left_ns);
+    if (left_ns > 0) wake = sleep_in_kernel(left_ns);
     for (Poller* const poller : pollers_) poller->disarm();
   }
   head = &asleep;
   if (!messages_.compare_exchange_strong(head, nullptr, std::memory_order_relaxed)) {
     take_wakeup();
-  } else if (readable) {
-    drop_wakeup();
+    return true;
   }
+  if (wake.readable) drop_wakeup();
+  return wake.called;
 }
 
-// True when the wake-up became readable; with a ring that is told by a completion instead.
-bool Loop::sleep_in_kernel(std::int64_t left_ns) {
+// With a ring the wake-up is told by a completion.
+Loop::Wake Loop::sleep_in_kernel(std::int64_t left_ns) {
   const bool forever = left_ns == INT64_MAX;
   if (has_ring_) {
     arm_wakeup();
     __kernel_timespec timeout{.tv_sec = left_ns / 1'000'000'000, .tv_nsec = left_ns % 1'000'000'000};
     io_uring_cqe* first = nullptr;
-    io_uring_submit_and_wait_timeout(&ring_, &first, 1, forever ? nullptr : &timeout, nullptr);
-    return false;
+    return {.called = io_uring_submit_and_wait_timeout(&ring_, &first, 1, forever ? nullptr : &timeout, nullptr) >= 0};
   }
   timespec timeout{.tv_sec = left_ns / 1'000'000'000, .tv_nsec = left_ns % 1'000'000'000};
   pollfd fds[2] = {{.fd = wakeup_fd_, .events = POLLIN, .revents = 0},
                    {.fd = watch_fd_, .events = POLLIN, .revents = 0}};
   // Most sleeps end by a poller's descriptor: then the wake-up need not be read.
-  return ppoll(fds, watch_fd_ >= 0 ? 2 : 1, forever ? nullptr : &timeout, nullptr) > 0 && fds[0].revents != 0;
+  const bool called = ppoll(fds, watch_fd_ >= 0 ? 2 : 1, forever ? nullptr : &timeout, nullptr) > 0;
+  return {.called = called, .readable = called && fds[0].revents != 0};
 }
 
 // Reads the one write that is owed to us. As a rule it is what woke us; else it is a moment away.

@@ -74,10 +74,10 @@ class Loop {
     // Entries go to the kernel in pieces of this many, so that the device works on the first while the later ones are
     // made. The kernel holds back the start of larger pieces until their end (its block layer plugs above two).
     unsigned submit_batch = 2;
-    // How long wait() polls before it sleeps: at first and after long waits, and at most. In between it learns: a wait that
-    // ended soon after it fell asleep would have been cheaper awake.
+    // How long wait() polls before it sleeps: at first and after long waits, and at most. In between it learns: who is called
+    // soon after falling asleep would have been cheaper off awake.
     std::int64_t spin_ns = 20'000;
-    std::int64_t spin_ns_max = 100'000;
+    std::int64_t spin_ns_max = 250'000;
   };
 
   static Result<std::unique_ptr<Loop>> create(Options options);
@@ -167,9 +167,14 @@ class Loop {
   std::size_t run_completions();
   std::size_t run_timers();
   std::size_t run_pollers();
-  void sleep_until_event(std::int64_t deadline_ns, bool heed_stop);
+  bool sleep_until_event(std::int64_t deadline_ns, bool heed_stop);
   void learn_from(std::int64_t waited_ns);
-  bool sleep_in_kernel(std::int64_t left_ns);
+  // How a sleep ended: by its time or not, and whether the wake-up's descriptor is known to be readable.
+  struct Wake {
+    bool called = false;
+    bool readable = false;
+  };
+  Wake sleep_in_kernel(std::int64_t left_ns);
   Status watch_descriptors();
   void arm_wakeup();
   void take_wakeup();
