@@ -59,14 +59,14 @@ std::int64_t patience_ns() {
 // How a session gets back to its pool by the same fabric.
 client::Recovery::Ask asking_again(const Url& url, std::string backend, const wire::ClientId& id) {
   return [server = url.server, pool = url.pool, tls = client::tls_from_environment(), backend = std::move(backend),
-          id](std::int64_t deadline_ns) -> Result<client::Recovery::Found> {
-    ROSS_TRY(const client::Grant grant,
-             client::begin_session(server, pool, tls, {.id = id, .returning = true}, deadline_ns));
+          id](std::int64_t deadline_ns) -> runtime::Task<Result<client::Recovery::Found>> {
+    ROSS_CO_TRY(const client::Grant grant,
+                client::begin_session(server, pool, tls, {.id = id, .returning = true}, deadline_ns));
     for (const client::FabricAddress& offer : grant.fabrics) {
       if (offer.backend != backend) continue;
-      return client::Recovery::Found{.address = offer.address, .token = grant.token, .resumed = grant.resumed};
+      co_return client::Recovery::Found{.address = offer.address, .token = grant.token, .resumed = grant.resumed};
     }
-    return fail(ENOTSUP, fmt::format("{} does not offer {} any more", server, backend));
+    co_return fail(ENOTSUP, fmt::format("{} does not offer {} any more", server, backend));
   };
 }
 
@@ -95,7 +95,7 @@ Result<std::unique_ptr<engine::Pool>> connect(const Url& url) {
         auto session = connect_by(offer, grant, deadline_ns);
         if (session.has_value()) {
           log().info("{}: pool {} by {} at {}", url.server, url.pool, offer.backend, offer.address);
-          (*session)->outlive(asking_again(url, offer.backend, self.id), {.patience_ns = patience_ns()});
+          ROSS_OK((*session)->outlive(asking_again(url, offer.backend, self.id), {.patience_ns = patience_ns()}));
           return make_remote_pool(*std::move(session));
         }
         why = std::move(session).error();

@@ -51,6 +51,11 @@ Lane::Lane(std::shared_ptr<SessionState> session, runtime::Loop& loop, Place pla
   };
   back_turn_.lane = this;
   back_turn_.run = [](runtime::Message& self) { static_cast<Turn&>(self).lane->come_back(); };
+  settled_turn_.run = [](runtime::Message& self) {
+    auto& turn = static_cast<SettledTurn&>(self);
+    turn.posted = false;
+    std::exchange(turn.handle, {}).resume();
+  };
 }
 
 Lane::Lane(std::shared_ptr<SessionState> session, runtime::Loop& loop) : Lane(std::move(session), loop, Place()) {}
@@ -73,6 +78,17 @@ Lane::~Lane() {
     loop_.wait(loop_.clock().monotonic_ns() + kLookNs);
   }
   session_->slots.give_back(slots_);
+}
+
+bool Lane::is_settled() const { return ending_ ? channel_ == nullptr && state_ != State::kConnecting : !connecting(); }
+
+void Lane::settle() {
+  if (settled_turn_.handle && is_settled() && !std::exchange(settled_turn_.posted, true)) loop_.post(settled_turn_);
+}
+
+void Lane::close() {
+  ending_ = true;
+  if (channel_ != nullptr) channel_->close();
 }
 
 // ---- connecting ----
@@ -127,6 +143,7 @@ Status Lane::welcomed(std::span<const std::byte> head, std::size_t payload_bytes
     session_->move_to(place_);
   }
   state_ = State::kOpen;
+  settle();
   return {};
 }
 
@@ -135,6 +152,7 @@ void Lane::failed(Status why) {
   why_ = std::move(why);
   if (comes_back()) return lose(why_);
   state_ = State::kNew;  // a later call may try again
+  settle();
   fail_all();
 }
 

@@ -50,10 +50,23 @@ class Lane final : public runtime::Loop::Attachment, private fabric::Receiver {
 
   // Begins to connect, if it has not. Done when connecting() is false.
   void connect(std::int64_t deadline_ns);
+  // Begins to end: it may be destroyed without waiting once it is settled. Without calls.
+  void close();
   [[nodiscard]] bool connecting() const { return state_ == State::kConnecting || state_ == State::kGreeting; }
   // Why it is not connected.
   [[nodiscard]] const Status& why() const { return why_; }
   [[nodiscard]] bool open() const { return state_ == State::kOpen; }
+
+  // co_await lane.settled(): until it has connected, or has not, or has ended; outside of its callbacks. By one at a time.
+  auto settled() {
+    struct Awaiter {
+      Lane& lane;
+      [[nodiscard]] bool await_ready() const { return lane.is_settled(); }
+      void await_suspend(std::coroutine_handle<> handle) { lane.settled_turn_.handle = handle; }
+      void await_resume() noexcept {}
+    };
+    return Awaiter{*this};
+  }
 
   // co_await lane.answer(call): until the call has its answer or its error.
   auto answer(Call& call) {
@@ -82,6 +95,12 @@ class Lane final : public runtime::Loop::Attachment, private fabric::Receiver {
   struct Turn : runtime::Message {
     Lane* lane = nullptr;
   };
+  struct SettledTurn : runtime::Message {
+    std::coroutine_handle<> handle;  // who waits
+    bool posted = false;
+  };
+  [[nodiscard]] bool is_settled() const;
+  void settle();
   bool submit(Call& call);
   void connected(Result<std::unique_ptr<fabric::Channel>> channel);
   Status welcomed(std::span<const std::byte> head, std::size_t payload_bytes);
@@ -139,6 +158,7 @@ class Lane final : public runtime::Loop::Attachment, private fabric::Receiver {
   int quiet_looks_ = 0;
   Turn end_turn_;
   Turn back_turn_;
+  SettledTurn settled_turn_;
   bool waits_for_recovery_ = false;
 };
 

@@ -58,8 +58,9 @@ void Lane::on_closed(const Status& why) {
   ping_.under_way = false;
   channel_.reset();
   if (comes_back()) return lose(std::exchange(why_, {}));
-  fail_all();
   state_ = State::kClosed;
+  settle();
+  fail_all();
   // Nobody will call any more, so nobody else would take it away.
   if (session_->ended && !ending_ && !recovers_) loop_.post(end_turn_);
 }
@@ -122,6 +123,7 @@ void Lane::fail_all() {
   if (landing_ != nullptr) failed.push_back(std::exchange(landing_, nullptr));
   for (const auto& [id, call] : calls_) failed.push_back(call);
   calls_.clear();
+  std::ranges::sort(failed, {}, &Call::id);
   for (CallLine* const line : {&waiting_, &waiting_locks_}) {
     for (Call* call = line->first(); call != nullptr; call = call->behind) failed.push_back(call);
     line->clear();

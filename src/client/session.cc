@@ -14,6 +14,27 @@ namespace {
 std::atomic<pid_t> own_pid = ::getpid();
 [[maybe_unused]] const int watched = ::pthread_atfork(nullptr, nullptr, [] { own_pid = ::getpid(); });
 
+// Connects the session's lane on the current loop, and greets.
+runtime::Task<Status> greet(std::shared_ptr<SessionState> state, std::int64_t deadline_ns) {
+  runtime::Loop& loop = *runtime::Loop::current();
+  Lane& lane = Lane::of(state, loop);
+  lane.connect(deadline_ns);
+  co_await lane.settled();
+  if (lane.open()) co_return Status();
+  Status why = lane.why();
+  loop.detach(state.get());
+  co_return why;
+}
+
+std::shared_ptr<SessionState> new_state(std::unique_ptr<fabric::Domain> domain, std::string address,
+                                        const wire::Token& token) {
+  auto state = std::make_shared<SessionState>();
+  state->domain = std::move(domain);
+  state->pid = ::getpid();
+  state->move_to({.address = std::move(address), .token = token});
+  return state;
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Session>> Session::connect(const std::filesystem::path& path, std::int64_t deadline_ns) {
@@ -24,18 +45,20 @@ Result<std::unique_ptr<Session>> Session::connect(const std::filesystem::path& p
 Result<std::unique_ptr<Session>> Session::connect(std::unique_ptr<fabric::Domain> domain, std::string address,
                                                   const wire::Token& token, std::int64_t deadline_ns) {
   ROSS_TRY(std::unique_ptr<runtime::Loop> loop, runtime::Loop::create());
-  auto state = std::make_shared<SessionState>();
-  state->domain = std::move(domain);
-  state->pid = ::getpid();
-  state->move_to({.address = std::move(address), .token = token});
-  {
-    const runtime::Loop::Scope scope(*loop);
-    Lane& lane = Lane::of(state, *loop);
-    lane.connect(deadline_ns);
-    while (lane.connecting()) loop->wait();
-    if (!lane.open()) return fail(lane.why());
-  }
-  return std::unique_ptr<Session>(new Session(std::move(state), std::move(loop)));
+  runtime::Loop& driven = *loop;
+  auto state = new_state(std::move(domain), std::move(address), token);
+  if (Status status = driven.block_on(greet(state, deadline_ns)); !status.ok()) return fail(std::move(status));
+  return std::unique_ptr<Session>(new Session(std::move(state), std::move(loop), driven));
+}
+
+runtime::Task<Result<std::unique_ptr<Session>>> Session::connect_here(std::unique_ptr<fabric::Domain> domain,
+                                                                      std::string address, wire::Token token,
+                                                                      std::int64_t deadline_ns) {
+  runtime::Loop* const loop = runtime::Loop::current();
+  ROSS_CHECK(loop != nullptr, "a session connects outside a loop");
+  auto state = new_state(std::move(domain), std::move(address), token);
+  ROSS_CO_OK(co_await greet(state, deadline_ns));
+  co_return std::unique_ptr<Session>(new Session(std::move(state), nullptr, *loop));
 }
 
 Session::~Session() {
@@ -48,8 +71,15 @@ Session::~Session() {
   static_cast<void>(call_and_wait({.op = wire::Op::kEnd}));
 }
 
-void Session::outlive(Recovery::Ask ask, const Recovery::Options& options) {
-  state_->recovery = std::make_unique<Recovery>(*state_, std::move(ask), options);
+Status Session::outlive(Recovery::Ask ask, const Recovery::Options& options) {
+  std::unique_ptr<runtime::Loop> own_loop;
+  if (options.loop == nullptr) {
+    auto made = runtime::Loop::create();
+    if (!made.has_value()) return std::move(made).error();
+    own_loop = *std::move(made);
+  }
+  state_->recovery = std::make_unique<Recovery>(*state_, std::move(ask), options, std::move(own_loop));
+  return {};
 }
 
 Status Session::forked() const {
@@ -74,7 +104,7 @@ runtime::Task<Result<Answer>> Session::call(const wire::Request& request, memory
 Result<Answer> Session::call_and_wait(const wire::Request& request) {
   if (Status status = forked(); !status.ok()) return fail(std::move(status));
   const std::lock_guard lock(mutex_);
-  return loop_->block_on(call(request, {}, {}));
+  return loop_.block_on(call(request, {}, {}));
 }
 
 }  // namespace ross::client

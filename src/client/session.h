@@ -31,12 +31,18 @@ class Session {
   // peers get whom the kernel knows.
   static Result<std::unique_ptr<Session>> connect(std::unique_ptr<fabric::Domain> domain, std::string address,
                                                   const wire::Token& token, std::int64_t deadline_ns);
+  // The same on the current loop, without blocking. The session has that loop for its own from then on: what blocks
+  // (call_and_wait(), the destructor, outlive()'s end) drives it, and is not called from inside it.
+  static runtime::Task<Result<std::unique_ptr<Session>>> connect_here(std::unique_ptr<fabric::Domain> domain,
+                                                                      std::string address, wire::Token token,
+                                                                      std::int64_t deadline_ns);
   ~Session();
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
 
-  // From now on the session outlives its connections and its server's process: recovery.h. Before the first call.
-  void outlive(Recovery::Ask ask, const Recovery::Options& options);
+  // From now on the session outlives its connections and its server's process: recovery.h. Before the first call. Errors:
+  // those of a loop (EMFILE).
+  Status outlive(Recovery::Ask ask, const Recovery::Options& options);
 
   // payload goes with the request; the reply's payload lands at the front of into. Both live until the task is done.
   runtime::Task<Result<Answer>> call(const wire::Request& request, memory::Memory payload, memory::Memory into);
@@ -46,13 +52,14 @@ class Session {
   [[nodiscard]] pid_t server_pid() const { return state_->server_pid; }
 
  private:
-  Session(std::shared_ptr<SessionState> state, std::unique_ptr<runtime::Loop> loop)
-      : state_(std::move(state)), loop_(std::move(loop)) {}
+  Session(std::shared_ptr<SessionState> state, std::unique_ptr<runtime::Loop> own_loop, runtime::Loop& loop)
+      : state_(std::move(state)), own_loop_(std::move(own_loop)), loop_(loop) {}
   [[nodiscard]] Status forked() const;
 
-  const std::shared_ptr<SessionState> state_;  // with the lanes
+  const std::shared_ptr<SessionState> state_;      // with the lanes
+  const std::unique_ptr<runtime::Loop> own_loop_;  // null: the caller's
   std::mutex mutex_;
-  std::unique_ptr<runtime::Loop> loop_;  // guarded by mutex_; driven inside call_and_wait
+  runtime::Loop& loop_;  // guarded by mutex_; driven inside call_and_wait
 };
 
 }  // namespace ross::client

@@ -60,14 +60,15 @@ class ComebackTest : public ::testing::Test {
     EXPECT_TRUE(begun.has_value()) << begun.error().message();
     auto session = client::Session::connect(*fabric::tcp::make_domain({}), proxy->address(), begun->token, in_20_s());
     EXPECT_TRUE(session.has_value()) << session.error().message();
-    (*session)->outlive(
-        [this, id](std::int64_t) -> Result<client::Recovery::Found> {
+    const Status outlives = (*session)->outlive(
+        [this, id](std::int64_t) -> runtime::Task<Result<client::Recovery::Found>> {
           const std::lock_guard lock(server_mutex);
-          if (server == nullptr) return fail(ECONNREFUSED, "nobody there");
-          ROSS_TRY(const Begun again, server->begin_session(applicant(id, true)));
-          return client::Recovery::Found{proxy->address(), again.token, again.resumed};
+          if (server == nullptr) co_return fail(ECONNREFUSED, "nobody there");
+          ROSS_CO_TRY(const Begun again, server->begin_session(applicant(id, true)));
+          co_return client::Recovery::Found{proxy->address(), again.token, again.resumed};
         },
         options);
+    EXPECT_TRUE(outlives.ok()) << outlives.message();
     return *client::open_container(*std::move(session), "c");
   }
   template <class T>

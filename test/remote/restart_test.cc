@@ -60,14 +60,15 @@ class RestartTest : public ::testing::Test {
         client::Session::connect(*fabric::tcp::make_domain({}), server->addresses().at(0), begun->token, in_20_s());
     EXPECT_TRUE(session.has_value()) << session.error().message();
     who.returning = true;
-    (*session)->outlive(
-        [this, who, away](std::int64_t) -> Result<client::Recovery::Found> {
+    const Status outlives = (*session)->outlive(
+        [this, who, away](std::int64_t) -> runtime::Task<Result<client::Recovery::Found>> {
           const std::lock_guard lock(mutex);
-          if (server == nullptr || (away != nullptr && *away)) return fail(ECONNREFUSED, "nobody there");
-          ROSS_TRY(const Begun again, server->begin_session(who));
-          return client::Recovery::Found{server->addresses().at(0), again.token, again.resumed};
+          if (server == nullptr || (away != nullptr && *away)) co_return fail(ECONNREFUSED, "nobody there");
+          ROSS_CO_TRY(const Begun again, server->begin_session(who));
+          co_return client::Recovery::Found{server->addresses().at(0), again.token, again.resumed};
         },
         {.patience_ns = 20'000 * kMs});
+    EXPECT_TRUE(outlives.ok()) << outlives.message();
     return *client::open_container(*std::move(session), "c");
   }
   template <class T>
