@@ -19,19 +19,14 @@ Result<Begun> Server::begin_session(const Applicant& applicant) {
   begin.applicant = &applicant;
   begin.run = [](runtime::Message& message) {
     auto& self = static_cast<Begin&>(message);
-    Server& server = *self.server;
-    ++server.beginning_;
-    runtime::spawn(server.begin(*self.applicant), [&self, &server](Result<Begun> begun) {
-      self.promise.set_value(std::move(begun));
-      --server.beginning_;
-      server.stop_when_empty();
-    });
+    runtime::spawn(self.server->begin(*self.applicant),
+                   [&self](Result<Begun> begun) { self.promise.set_value(std::move(begun)); });
   };
   {
     // Not behind the last pass of a loop that has been stopped: nobody would answer.
     const std::lock_guard lock(mutex_);
     if (stop_granted_) return fail(ESHUTDOWN, "the server is stopping");
-    loop_->post(begin);
+    loop_.post(begin);
   }
   return begin.promise.get_future().get();
 }
@@ -45,6 +40,15 @@ Session* Server::session_of(const wire::ClientId& client) const {
 }
 
 runtime::Task<Result<Begun>> Server::begin(const Applicant& applicant) {
+  if (stopping_) co_return fail(ESHUTDOWN, "the server is stopping");
+  ++beginning_;
+  Result<Begun> begun = co_await find_or_make(applicant);
+  --beginning_;
+  stop_when_empty();
+  co_return begun;
+}
+
+runtime::Task<Result<Begun>> Server::find_or_make(const Applicant& applicant) {
   const fabric::Peer& peer = applicant.peer;
   const bool outlives = applicant.client != wire::ClientId{};
   Session* session = outlives ? session_of(applicant.client) : nullptr;
@@ -109,7 +113,7 @@ runtime::Task<Status> Server::forget(const wire::ClientId& client) {
 }
 
 void Server::after(std::int64_t monotonic_ns, const Session& session, std::function<void(Session&)> call) {
-  loop_->at(monotonic_ns, [this, token = session.token(), call = std::move(call)] {
+  at(monotonic_ns, [this, token = session.token(), call = std::move(call)] {
     const auto found = sessions_.find(token);
     if (found != sessions_.end()) call(*found->second);
   });

@@ -19,12 +19,6 @@ Status Returning::load() {
   return {};
 }
 
-void Returning::begin(runtime::Loop& loop, std::int64_t patience_ns) {
-  if (over_) return;
-  log().info("{} clients of before may come back within {} ms", awaited_.size(), patience_ns / 1'000'000);
-  loop.at(loop.clock().monotonic_ns() + patience_ns, [this] { end(); });
-}
-
 const engine::ClientRecord* Returning::record(const wire::ClientId& client) const {
   const auto found = awaited_.find(client);
   return found == awaited_.end() ? nullptr : &found->second;
@@ -34,7 +28,6 @@ void Returning::done(const wire::ClientId& client) {
   if (awaited_.erase(client) > 0 && awaited_.empty()) end();
 }
 
-// Who has not come by now does not come any more.
 void Returning::end() {
   if (over_ || std::exchange(giving_up_, true)) return;
   std::vector<wire::ClientId> missing;

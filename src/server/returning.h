@@ -27,8 +27,8 @@ class Returning {
 
   // Reads who is awaited; blocks.
   Status load();
-  // They have this long. In the loop's first pass.
-  void begin(runtime::Loop& loop, std::int64_t patience_ns);
+  // Who has not come by now does not come any more.
+  void end();
   [[nodiscard]] bool awaits(const wire::ClientId& client) const { return awaited_.contains(client); }
   [[nodiscard]] const engine::ClientRecord* record(const wire::ClientId& client) const;
   // It is here again with all it had, or has gone for good.
@@ -50,7 +50,6 @@ class Returning {
   void stop();
 
  private:
-  void end();
   runtime::Task<Status> give_up(std::vector<wire::ClientId> missing);
 
   engine::Clients* const clients_;

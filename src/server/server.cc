@@ -10,7 +10,7 @@
 #include <atomic>
 #include <cstdio>
 
-#include "base/random_bytes.h"
+#include "base/log.h"
 #include "server/connection.h"
 
 namespace ross::server {
@@ -26,20 +26,22 @@ std::vector<fabric::Domain*> domains_of(const std::vector<Listener>& listeners) 
   return domains;
 }
 
-wire::Token new_token() {
-  wire::Token token{};
-  fill_random(token);
-  return token;
-}
-
 }  // namespace
 
 Result<std::unique_ptr<Server>> Server::start(engine::Pool& pool, std::vector<Listener> listeners,
                                               ServerOptions options) {
-  ROSS_TRY(std::unique_ptr<runtime::Loop> loop, runtime::Loop::create());
-  std::unique_ptr<Server> server(new Server(pool, std::move(listeners), std::move(options), std::move(loop)));
-  if (const Status status = server->returning_.load(); !status.ok()) return fail(status);
-  if (const Status status = server->open_endpoints(); !status.ok()) return fail(status);
+  std::unique_ptr<runtime::Loop> own_loop;
+  if (options.loop == nullptr) {
+    ROSS_TRY(own_loop, runtime::Loop::create());
+  }
+  std::unique_ptr<Server> server(new Server(pool, std::move(listeners), std::move(options), std::move(own_loop)));
+  Status status = server->returning_.load();
+  if (status.ok()) status = server->open_endpoints();
+  if (!status.ok()) {
+    server->ended_ = true;
+    return fail(std::move(status));
+  }
+  if (server->own_loop_ == nullptr) return server;
   // The program's signals are for its own threads.
   sigset_t all;
   sigset_t before;
@@ -47,21 +49,24 @@ Result<std::unique_ptr<Server>> Server::start(engine::Pool& pool, std::vector<Li
   ::pthread_sigmask(SIG_SETMASK, &all, &before);
   server->thread_ = std::thread([self = server.get()] {
     ::pthread_setname_np(::pthread_self(), "ross-server");
-    self->loop_->run();
+    while (!self->ended_) self->loop_.wait();
+    self->loop_.poll();  // who asked for a session at the last moment is told
   });
   ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
   return server;
 }
 
 Server::Server(engine::Pool& pool, std::vector<Listener> listeners, ServerOptions options,
-               std::unique_ptr<runtime::Loop> loop)
+               std::unique_ptr<runtime::Loop> own_loop)
     : pool_(pool),
       clients_(options.remembers ? pool.clients() : nullptr),
       options_(std::move(options)),
-      loop_(std::move(loop)),
+      own_loop_(std::move(own_loop)),
+      loop_(own_loop_ != nullptr ? *own_loop_ : *options_.loop),
       listeners_(std::move(listeners)),
       buffers_(domains_of(listeners_)),
       acceptors_(listeners_.size()),
+      worker_(own_loop_ != nullptr),
       returning_(clients_, worker_) {
   for (std::size_t i = 0; i < acceptors_.size(); ++i) {
     acceptors_[i].server = this;
@@ -73,21 +78,27 @@ Server::Server(engine::Pool& pool, std::vector<Listener> listeners, ServerOption
 
 // Before the loop's thread runs.
 Status Server::open_endpoints() {
-  const runtime::Loop::Scope scope(*loop_);
+  const runtime::Loop::Scope scope(loop_);
   for (std::size_t i = 0; i < listeners_.size(); ++i) {
     auto endpoint = listeners_[i].domain->open(
-        *loop_, {.limits = {.head_bytes_max = wire::kHeadBytesMax, .payload_bytes_max = wire::kPayloadBytesMax},
-                 .listen = listeners_[i].address,
-                 .acceptor = &acceptors_[i]});
+        loop_, {.limits = {.head_bytes_max = wire::kHeadBytesMax, .payload_bytes_max = wire::kPayloadBytesMax},
+                .listen = listeners_[i].address,
+                .acceptor = &acceptors_[i]});
     if (!endpoint.has_value()) return std::move(endpoint).error();
     addresses_.push_back((*endpoint)->address());
     endpoints_.push_back(*std::move(endpoint));
   }
-  returning_.begin(*loop_, lease_ns());
+  if (returning_.grace()) {
+    log().info("clients of before may come back within {} ms", options_.lease.count());
+    at(loop_.clock().monotonic_ns() + lease_ns(), [this] { returning_.end(); });
+  }
   return {};
 }
 
-Server::~Server() { stop_thread(); }
+Server::~Server() {
+  stop();
+  *alive_ = false;
+}
 
 std::uint64_t Server::new_owner() { return owners_given.fetch_add(1, std::memory_order_relaxed); }
 
@@ -99,6 +110,7 @@ std::vector<pid_t> Server::peers() {
 }
 
 void Server::finish() {
+  if (own_loop_ == nullptr) return stop();
   if (!thread_.joinable()) return;
   using Clock = std::chrono::steady_clock;
   const auto begin = Clock::now();
@@ -117,7 +129,16 @@ void Server::finish() {
                  fmt::format("{}", fmt::join(peers_, ", ")).c_str(), options_.pool_name.c_str());
     told = true;
   }
-  stop_thread();
+  stop();
+}
+
+void Server::await_answer(std::unique_lock<std::mutex>& lock) {
+  if (own_loop_ != nullptr) return changed_.wait(lock, [this] { return stop_answered_; });
+  while (!stop_answered_) {
+    lock.unlock();
+    loop_.wait();
+    lock.lock();
+  }
 }
 
 bool Server::try_stop(bool force) {
@@ -126,15 +147,19 @@ bool Server::try_stop(bool force) {
   stop_asked_ = true;
   stop_forced_ = force;
   stop_answered_ = false;
-  loop_->post(turn_);
-  changed_.wait(lock, [this] { return stop_answered_; });
+  loop_.post(turn_);
+  await_answer(lock);
   return stop_granted_;
 }
 
-void Server::stop_thread() {
-  if (!thread_.joinable()) return;
-  try_stop(true);
-  thread_.join();
+void Server::stop() {
+  if (own_loop_ == nullptr) {
+    if (!ended_) try_stop(true);
+    while (!ended_) loop_.wait();
+  } else if (thread_.joinable()) {
+    try_stop(true);
+    thread_.join();
+  }
 }
 
 // ---- on the server's thread ----
@@ -150,7 +175,10 @@ void Server::take_turn() {
   lock.unlock();
   stopping_ = true;
   returning_.stop();
-  for (const auto& [id, connection] : connections_) connection->cut_off();
+  std::vector<Connection*> connected;
+  for (const auto& [id, connection] : connections_) connected.push_back(connection.get());
+  std::ranges::sort(connected, {}, &Connection::id);
+  for (Connection* const connection : connected) connection->cut_off();
   std::vector<Session*> alone;
   for (const auto& [token, session] : sessions_) {
     if (session->connections.empty() && !session->leaving) alone.push_back(session.get());
@@ -163,7 +191,13 @@ void Server::take_turn() {
 void Server::stop_when_empty() {
   if (!stopping_ || !connections_.empty() || !sessions_.empty() || beginning_ > 0) return;
   endpoints_.clear();
-  loop_->stop();
+  ended_ = true;
+}
+
+void Server::at(std::int64_t monotonic_ns, std::function<void()> call) {
+  loop_.at(monotonic_ns, [alive = alive_, call = std::move(call)] {
+    if (*alive) call();
+  });
 }
 
 void Server::admit(std::unique_ptr<fabric::Channel> channel, std::size_t listener) {
@@ -173,7 +207,7 @@ void Server::admit(std::unique_ptr<fabric::Channel> channel, std::size_t listene
   Connection& connection = *made;
   connections_.emplace(id, std::move(made));
   ++greetings_;
-  loop_->at(loop_->clock().monotonic_ns() + kGreetingNs, [this, id] {
+  at(loop_.clock().monotonic_ns() + kGreetingNs, [this, id] {
     const auto found = connections_.find(id);
     if (found != connections_.end() && !found->second->greeted()) found->second->cut_off();
   });
@@ -217,7 +251,8 @@ Result<Session*> Server::new_session(const fabric::Peer& peer, const wire::Clien
       return fail(EUSERS, "this user has too many processes on the pool");
     }
   }
-  const wire::Token token = new_token();
+  wire::Token token{};
+  options_.fill_random(token);
   auto& made = sessions_[token];
   made = std::make_unique<Session>(*this, token, peer, client);
   const std::lock_guard lock(mutex_);

@@ -12,6 +12,9 @@
 //   ...
 //   server->finish();             // waits for the peers; then the pool can be closed
 //
+// For a simulation it runs on the caller's loop instead, without any thread. Then what blocks (finish(), the destructor) drives
+// that loop, and is not called from inside it.
+//
 // Ownership: borrows the pool, which outlives it. Limits: kSessionsMax, kGreetingsMax connections that have not greeted yet,
 // and wire/limits.h for each session and connection. Threading: any thread.
 #pragma once
@@ -28,6 +31,7 @@
 #include <thread>
 #include <vector>
 
+#include "base/random_bytes.h"
 #include "client/hosting.h"
 #include "engine/pool.h"
 #include "fabric/endpoint.h"
@@ -50,6 +54,11 @@ struct ServerOptions {
   bool remembers = false;
   // For so long the session of a client without connections is kept, and a server started anew waits for its clients.
   std::chrono::milliseconds lease{90'000};
+  // Simulation: the loop it runs on, which the caller drives; calls that block are made there, too. Null: a thread with a loop of
+  // its own.
+  runtime::Loop* loop = nullptr;
+  // Where tokens come from.
+  std::function<void(std::span<std::uint8_t>)> fill_random = ross::fill_random;
 };
 
 // Who asks for a session through a control plane.
@@ -84,15 +93,19 @@ class Server final : public client::Hosting {
   void finish() override;
   // A session for a peer that is known otherwise (a control plane has seen its credentials), which joins it by the token
   // within kGreetingNs. EUSERS when there are too many, ESHUTDOWN when the server stops, ESTALE for a client that returns too late,
-  // EAGAIN while its last session is being ended. Blocks.
+  // EAGAIN while its last session is being ended. Blocks; not for a server on the caller's loop.
   Result<Begun> begin_session(const Applicant& applicant);
+  // The same on the server's loop.
+  runtime::Task<Result<Begun>> begin(const Applicant& applicant);
   // Processes with a session now.
   [[nodiscard]] std::vector<pid_t> peers();
   // Where it is reached, in the order of the listeners.
   [[nodiscard]] const std::vector<std::string>& addresses() const { return addresses_; }
 
   // ---- for connections and sessions, on the server's thread ----
-  [[nodiscard]] runtime::Loop& loop() { return *loop_; }
+  [[nodiscard]] runtime::Loop& loop() { return loop_; }
+  // Calls back at that time, if the server is still there.
+  void at(std::int64_t monotonic_ns, std::function<void()> call);
   [[nodiscard]] engine::Pool& pool() { return pool_; }
   [[nodiscard]] Worker& worker() { return worker_; }
   [[nodiscard]] Buffers& buffers() { return buffers_; }
@@ -133,33 +146,37 @@ class Server final : public client::Hosting {
   };
 
   Server(engine::Pool& pool, std::vector<Listener> listeners, ServerOptions options,
-         std::unique_ptr<runtime::Loop> loop);
+         std::unique_ptr<runtime::Loop> own_loop);
 
   Status open_endpoints();
   Result<Session*> new_session(const fabric::Peer& peer, const wire::ClientId& client);
-  runtime::Task<Result<Begun>> begin(const Applicant& applicant);
+  runtime::Task<Result<Begun>> find_or_make(const Applicant& applicant);
   runtime::Task<Result<Session*>> begin_again(const Applicant& applicant);
   [[nodiscard]] Session* session_of(const wire::ClientId& client) const;
   void admit(std::unique_ptr<fabric::Channel> channel, std::size_t listener);
   void take_turn();
   void stop_when_empty();
-  // Asks the loop's thread to stop if nobody is there (or, by force, anyway) and waits for its answer.
+  void await_answer(std::unique_lock<std::mutex>& lock);
+  // Asks the loop to stop if nobody is there (or, by force, anyway) and waits for its answer.
   bool try_stop(bool force);
-  void stop_thread();
+  void stop();
 
   // constant after construction
   engine::Pool& pool_;
   engine::Clients* const clients_;
   const ServerOptions options_;
-  const std::unique_ptr<runtime::Loop> loop_;
+  const std::unique_ptr<runtime::Loop> own_loop_;  // null: the caller's
+  runtime::Loop& loop_;
   const std::vector<Listener> listeners_;
   std::vector<std::string> addresses_;
 
-  // owner thread (thread_)
+  // owner thread (thread_, or the caller's)
   Buffers buffers_;
   std::vector<ListenerAcceptor> acceptors_;  // one for each listener
   std::vector<std::unique_ptr<fabric::Endpoint>> endpoints_;
   bool stopping_ = false;
+  bool ended_ = false;
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // watched by timers
   std::uint64_t next_connection_ = 1;
   absl::flat_hash_map<std::uint64_t, std::unique_ptr<Connection>> connections_;
   std::map<wire::Token, std::unique_ptr<Session>> sessions_;

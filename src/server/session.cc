@@ -14,7 +14,7 @@ Session::~Session() {
 void Session::join(Connection& connection) {
   if (connection.generation() > generation) {
     generation = connection.generation();
-    for (Connection* const old : connections) old->cut_off();
+    cut_off_all_but(connection);
   }
   ++absences_;
   connections.insert(&connection);
@@ -29,9 +29,15 @@ void Session::leave(Connection& connection) {
 
 void Session::end(const Connection& last) {
   ended_ = true;
-  for (Connection* const connection : connections) {
-    if (connection != &last) connection->cut_off();
-  }
+  cut_off_all_but(last);
+}
+
+// In their order, which a simulation can replay.
+void Session::cut_off_all_but(const Connection& one) {
+  std::vector<Connection*> others(connections.begin(), connections.end());
+  std::erase(others, &one);
+  std::ranges::sort(others, {}, &Connection::id);
+  for (Connection* const connection : others) connection->cut_off();
 }
 
 void Session::wait_for_connection(std::int64_t patience_ns) {
@@ -69,6 +75,7 @@ runtime::Task<Status> Session::clean_up() {
     for (const auto& [id, file] : files) {
       for (const std::uint64_t owner : file->owners) locks.push_back({file->fs.get(), file->id, owner});
     }
+    std::ranges::sort(locks, {}, &Held::owner);
     for (const Held& held : locks) static_cast<void>(co_await held.fs->unlock_owner(held.file, held.owner));
     if (jobs == 0) break;
     constexpr std::int64_t kAgainNs = 5'000'000;
@@ -76,8 +83,12 @@ runtime::Task<Status> Session::clean_up() {
   }
   // What a client has that will come back to the server's next life stays open in the store's eyes.
   const bool returns = outlives_connections() && !ended_ && server_.stopping() && server_.clients() != nullptr;
-  for (const auto& [id, file] : files) {
-    if (!returns) static_cast<void>(co_await file->fs->close(file->id));
+  std::vector<std::uint64_t> open;
+  for (const auto& [id, file] : files) open.push_back(id);
+  std::ranges::sort(open);
+  for (const std::uint64_t id : open) {
+    const File& file = *files.at(id);
+    if (!returns) static_cast<void>(co_await file.fs->close(file.id));
   }
   files.clear();
   // Closing a container may block.

@@ -97,6 +97,7 @@ class Session {
 
  private:
   void look_for_connection(std::uint64_t absence, std::int64_t until_ns);
+  void cut_off_all_but(const Connection& one);
   runtime::Task<Status> clean_up();
 
   Server& server_;

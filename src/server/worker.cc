@@ -4,7 +4,9 @@
 
 namespace ross::server {
 
-Worker::Worker() : thread_([this] { serve(); }) {}
+Worker::Worker(bool has_thread) {
+  if (has_thread) thread_ = std::thread([this] { serve(); });
+}
 
 Worker::~Worker() {
   {
@@ -13,13 +15,17 @@ Worker::~Worker() {
     stopping_ = true;
     changed_.notify_one();
   }
-  thread_.join();
+  if (thread_.joinable()) thread_.join();
 }
 
 void Worker::add(Work& work) {
   work.home = runtime::Loop::current();
   ROSS_CHECK(work.home != nullptr, "a call to a worker outside a loop");
   work.run = [](runtime::Message& self) { static_cast<Work&>(self).handle.resume(); };
+  if (!thread_.joinable()) {
+    work.work();
+    return work.home->post(work);
+  }
   const std::lock_guard lock(mutex_);
   *last_ = &work;
   last_ = &work.next_work;

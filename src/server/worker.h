@@ -2,8 +2,11 @@
 //
 //   Status status = co_await worker.run<Status>([&] { return pool.sync(); });
 //
-// Calls run one after the other, in order. Ownership: what the call refers to lives until the await returns; none is
-// pending when the worker is destroyed. Threading: run() from any loop.
+// Calls run one after the other, in order. A worker without a thread makes them at once where they are asked for: for a loop that
+// may block, as one of a simulation.
+//
+// Ownership: what the call refers to lives until the await returns; none is pending when the worker is destroyed.
+// Threading: run() from any loop.
 #pragma once
 
 #include <condition_variable>
@@ -28,7 +31,7 @@ class Worker {
   };
 
  public:
-  Worker();
+  explicit Worker(bool has_thread = true);
   ~Worker();
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
@@ -60,7 +63,7 @@ class Worker {
   Work* first_ = nullptr;  // guarded by mutex_
   Work** last_ = &first_;  // guarded by mutex_
   bool stopping_ = false;  // guarded by mutex_
-  std::thread thread_;
+  std::thread thread_;     // constant after construction
 };
 
 }  // namespace ross::server
