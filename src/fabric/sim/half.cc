@@ -38,7 +38,10 @@ std::pair<std::shared_ptr<Half>, std::shared_ptr<Half>> Half::join(const std::sh
   return {std::move(first), std::move(second)};
 }
 
-std::unique_ptr<Channel> Half::handle(const std::shared_ptr<Half>& half) { return std::make_unique<SimChannel>(half); }
+std::unique_ptr<Channel> Half::handle(const std::shared_ptr<Half>& half) {
+  half->has_handle_ = true;
+  return std::make_unique<SimChannel>(half);
+}
 
 std::uint64_t Half::connection_of(const Channel& channel) {
   return static_cast<const SimChannel&>(channel).half().connection().id;

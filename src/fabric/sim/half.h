@@ -77,6 +77,7 @@ class Half : public std::enable_shared_from_this<Half> {
 
   // Ends it; the peer is told what for_peer says, unless it is what told us.
   void end(const Status& why, const Status& for_peer = {});
+  void end_later(const Status& why);
   // It is cut, and learns so when it begins something.
   void learn_on_use() { learns_on_use_ = true; }
 
@@ -90,7 +91,6 @@ class Half : public std::enable_shared_from_this<Half> {
   void land(const std::shared_ptr<Packet>& packet);
   void consumed(std::size_t size_bytes);
   void tell_closed_later();
-  void end_later(const Status& why);
   void tell_closed();
   // transfers.cc
   std::shared_ptr<Moving> begin(Transfer& transfer);
@@ -106,7 +106,7 @@ class Half : public std::enable_shared_from_this<Half> {
   const int side_;  // of the connection, 0 or 1
   std::weak_ptr<Half> peer_;
   Receiver* receiver_ = nullptr;
-  bool has_handle_ = true;
+  bool has_handle_ = false;
 
   // sending
   std::deque<Outgoing*> queue_;

@@ -100,6 +100,16 @@ void Network::crash(std::string_view host) {
   }
 }
 
+void Network::unplug(std::string_view host) {
+  const auto found = state_->hosts().find(host);
+  ROSS_CHECK(found != state_->hosts().end(), "a host is unplugged that is not there");
+  found->second.up = false;
+  found->second.listening.clear();
+  ++state_->counters().crashes;
+  state_->note('/', found->second.stations.size());
+  for (Station* const station : found->second.stations) station->unplug();
+}
+
 void Network::restart(std::string_view host) {
   const auto found = state_->hosts().find(host);
   ROSS_CHECK(found != state_->hosts().end(), "a host restarts that is not there");

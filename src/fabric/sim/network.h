@@ -17,7 +17,9 @@
 //   - show a head, and let its payload land later;
 //   - stall a link for a time; part two hosts for a time, after which what waited goes on or its channel is found cut;
 //   - cut a channel at any moment. Each side learns so on its own: after a time, or when it next begins something, or never;
-//   - crash a host: its peers learn so the same way, and what it had sent before may still arrive.
+//   - crash a host: its peers learn so the same way, and what it had sent before may still arrive;
+//   - unplug a host, which is a crash for all others; but its own objects are told the end of their channels, and calls on
+//     them fail, so that the code of a process that is taken to have died can end in the usual way.
 // What it never does: lose, repeat or reorder messages of a channel that goes on; show a message before the data of the
 // puts begun before it; tell something twice; touch memory after on_closed(), revoke() or a crash.
 //
@@ -72,6 +74,7 @@ struct Counters {
   std::uint64_t bytes = 0;        // of payloads and transfers that landed
   std::uint64_t overtakings = 0;  // a transfer was done before one that began earlier on its channel
   std::uint64_t late_puts = 0;    // landed after their sender's channel had ended
+  std::uint64_t windows = 0;      // exposed now
   std::uint64_t refusals = 0;     // transfers that a window refused
   std::uint64_t stalls = 0;
   std::uint64_t partitions = 0;
@@ -103,6 +106,8 @@ class Network {
   // Cuts the channels between them.
   void cut(std::string_view host, std::string_view other);
   void crash(std::string_view host);
+  void unplug(std::string_view host);
+  // After either.
   void restart(std::string_view host);
 
   [[nodiscard]] const Counters& counters() const;

@@ -237,6 +237,30 @@ TEST_F(OneChannel, ACrashedHostSaysNothingAndIsToldNothing) {
   EXPECT_EQ(ears[1].messages, 1);
 }
 
+TEST_F(OneChannel, AnUnpluggedHostIsToldAndSaysNothingMore) {
+  open();
+  ASSERT_EQ(connect(), 0);
+  const auto window = endpoints[1]->expose({});
+  ASSERT_TRUE(window.has_value());
+  Letter from_b;
+  ears[1].channel->send(from_b);
+  network->unplug("b");
+  EXPECT_EQ(network->counters().windows, 0U);
+  pass(1'000'000'000);
+  for (const Ear& ear : ears) EXPECT_EQ(ear.closed, 1);
+  EXPECT_EQ(from_b.told, 1);
+  EXPECT_EQ(ears[0].messages, 0);
+  EXPECT_FALSE(endpoints[1]->expose({}).has_value());
+  endpoints[1]->revoke(*window);
+  ears[1].channel.reset();
+  endpoints[1].reset();
+  ears[0].channel.reset();
+  EXPECT_EQ(connect(100'000'000), ETIMEDOUT);
+  network->restart("b");
+  open_endpoint(1);
+  EXPECT_EQ(connect(), 0);
+}
+
 TEST_F(OneChannel, ACutAtAnyMomentLeavesAPutHalfDone) {
   // Over many seeds a put is found not begun, done in part and done whole; and sometimes it was told done and is not there,
   // as done() says only that its memory is free.

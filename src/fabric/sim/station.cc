@@ -59,17 +59,31 @@ void Station::retire() {
     ROSS_CHECK(attempts_ == 0, "an endpoint was destroyed that is connecting");
   }
   gone_ = true;
-  shown_.clear();
+  hide_all();
   Host& host = net_->hosts()[host_];
-  if (port_ != 0 && !crashed_) host.listening.erase(port_);
+  if (port_ != 0 && !crashed_ && !unplugged_) host.listening.erase(port_);
   std::erase(host.stations, this);
+}
+
+void Station::hide_all() {
+  net_->counters().windows -= shown_.size();
+  shown_.clear();
 }
 
 void Station::vanish() {
   gone_ = true;
   crashed_ = true;
-  shown_.clear();
+  hide_all();
   for (Half* const half : halves_) net_->cut(*half);
+}
+
+void Station::unplug() {
+  if (gone_ || std::exchange(unplugged_, true)) return;
+  hide_all();
+  for (Half* const half : std::vector(halves_)) {
+    net_->cut(*half);
+    half->end_later(Status(ENETDOWN, "the simulated host is off the network"));
+  }
 }
 
 // ---- connecting ----
@@ -89,6 +103,7 @@ void Station::connect(std::string_view address, Connecting& connecting, std::int
   if (!place) {
     return fail_at(net_->now(), Status(EINVAL, "an address of the simulated network is \"host:port\""));
   }
+  if (unplugged_) return fail_at(net_->now(), Status(ENETDOWN, "the simulated host is off the network"));
   fail_at(deadline_ns, Status(ETIMEDOUT, "nobody answered at " + std::string(address)));
   const auto host = net_->hosts().find(place->host);
   if (host == net_->hosts().end() || !host->second.up) return;  // silence
@@ -113,14 +128,17 @@ void Station::connect(std::string_view address, Connecting& connecting, std::int
 
 // Somebody asks for a channel.
 void Station::knock(const std::shared_ptr<Station>& from, const std::shared_ptr<Attempt>& attempt) {
-  auto [theirs, ours] = Half::join(from, shared_from_this());
+  if (unplugged_) return;
+  const auto [theirs, ours] = Half::join(from, shared_from_this());
   ++net_->counters().connections;
   net_->note('K', ours->connection().id);
-  if (from->gone_) net_->cut(*ours);  // asked before it crashed
-  // A function must be copyable, so the channel travels behind a pointer that is.
-  const auto channel = std::make_shared<std::unique_ptr<Channel>>(Half::handle(theirs));
+  if (from->gone_ || from->unplugged_) net_->cut(*ours);  // asked before it crashed
+  // Only there it becomes a channel: an endpoint may be gone by then whose attempt has failed.
   net_->carry(host_, from, net_->arrival_ns(host_, from->host_, 0),
-              {.arrive = [from, attempt, channel] { from->answer(attempt, std::move(*channel)); },
+              {.arrive =
+                   [from, attempt, half = theirs] {
+                     if (!from->unplugged_) from->answer(attempt, Half::handle(half));
+                   },
                .parted = nullptr,
                .gone = nullptr});
   acceptor_->on_channel(Half::handle(ours));
@@ -137,7 +155,7 @@ void Station::answer(const std::shared_ptr<Attempt>& attempt, Result<std::unique
 // ---- windows ----
 
 Result<Window> Station::expose(const Exposure& exposure) {
-  if (gone_) return fail(EHOSTDOWN, "the simulated host has crashed");
+  if (gone_ || unplugged_) return fail(EHOSTDOWN, "the simulated host has crashed");
   if (shown_.size() >= Endpoint::kWindowsMax) return fail(ENOBUFS, "too many windows are exposed at once");
   ROSS_CHECK(exposure.region == nullptr || exposure.region->holds(exposure.memory), "a window outside its region");
   Window window{.size_bytes = exposure.memory.size()};
@@ -151,12 +169,14 @@ Result<Window> Station::expose(const Exposure& exposure) {
     shown.only_for = Half::connection_of(*exposure.only_for);
   }
   shown_.emplace(window.key, shown);
+  ++net_->counters().windows;
   return window;
 }
 
 void Station::revoke(const Window& window) {
-  if (gone_) return;
+  if (gone_ || unplugged_) return;
   ROSS_CHECK(shown_.erase(window.key) == 1, "a window was revoked that is not exposed");
+  --net_->counters().windows;
 }
 
 Result<std::span<std::byte>> Station::reach(const std::string& key, Access access, std::uint64_t connection,

@@ -37,7 +37,10 @@ class Station : public std::enable_shared_from_this<Station> {
   void retire();
   // Its host has crashed.
   void vanish();
+  // Nothing goes in or out any more, and its owner learns so.
+  void unplug();
   [[nodiscard]] bool gone() const { return gone_; }
+  [[nodiscard]] bool unplugged() const { return unplugged_; }
 
   [[nodiscard]] State& net() { return *net_; }
   [[nodiscard]] const std::string& host() const { return host_; }
@@ -58,6 +61,7 @@ class Station : public std::enable_shared_from_this<Station> {
 
  private:
   struct Attempt;
+  void hide_all();
   void knock(const std::shared_ptr<Station>& from, const std::shared_ptr<Attempt>& attempt);
   void answer(const std::shared_ptr<Attempt>& attempt, Result<std::unique_ptr<Channel>> channel);
 
@@ -69,6 +73,7 @@ class Station : public std::enable_shared_from_this<Station> {
   std::uint16_t port_ = 0;  // 0: not listening
   bool gone_ = false;       // with its endpoint or its host
   bool crashed_ = false;
+  bool unplugged_ = false;
   std::size_t attempts_ = 0;
   std::vector<Half*> halves_;
   absl::flat_hash_map<std::string, Shown> shown_;
