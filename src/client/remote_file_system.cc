@@ -317,4 +317,12 @@ Result<std::unique_ptr<fs::FileSystem>> open_container(std::shared_ptr<Session> 
   return std::make_unique<RemoteFileSystem>(std::move(session), static_cast<std::uint32_t>(answer.value));
 }
 
+runtime::Task<Result<std::unique_ptr<fs::FileSystem>>> open_container_here(std::shared_ptr<Session> session,
+                                                                           std::string name) {
+  if (const int error = name_error(name); error != 0) co_return fail(error, "a container's name has 1 to 255 bytes");
+  const Request request{.op = Op::kContainerOpen, .name = name};
+  ROSS_CO_TRY(const Answer answer, co_await session->call(request, {}, {}));
+  co_return std::make_unique<RemoteFileSystem>(std::move(session), static_cast<std::uint32_t>(answer.value));
+}
+
 }  // namespace ross::client

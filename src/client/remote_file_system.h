@@ -17,5 +17,8 @@ namespace ross::client {
 
 // ENOENT and the other errors of opening a container.
 Result<std::unique_ptr<fs::FileSystem>> open_container(std::shared_ptr<Session> session, std::string_view name);
+// The same on the current loop, without blocking.
+runtime::Task<Result<std::unique_ptr<fs::FileSystem>>> open_container_here(std::shared_ptr<Session> session,
+                                                                           std::string name);
 
 }  // namespace ross::client

@@ -69,6 +69,7 @@ Session::~Session() {
   }
   if (state_->recovery != nullptr) state_->recovery->stop();
   static_cast<void>(call_and_wait({.op = wire::Op::kEnd}));
+  loop_.detach(state_.get());  // which may be the caller's and go on; those of other loops end with their connections
 }
 
 Status Session::outlive(Recovery::Ask ask, const Recovery::Options& options) {
