@@ -71,7 +71,9 @@ struct OpenFlags {
   bool write = false;
   bool append = false;  // every write goes to the end, atomically
   bool truncate = false;
-  bool exclusive = false;                  // create() only: EEXIST if it is there
+  bool exclusive = false;  // create() only: EEXIST if it is there
+  // open() only, and only of what was open before the server was started anew: what its mode allows by now does not matter.
+  bool again = false;
   static OpenFlags from_posix(int flags);  // O_RDONLY ... O_EXCL
 };
 

@@ -10,7 +10,8 @@ namespace {
 constexpr std::uint64_t kFileNumberMax = std::uint64_t{1} << 48;
 }  // namespace
 
-// Opens a node as the peer had it open. It was allowed then; what has become of its mode does not matter to an open file.
+// Opens a node as the peer had it open, also in its name: what is written through it clears set-id bits as before. It was allowed
+// then; what its mode allows by now does not matter to an open file.
 Connection::Work Connection::open_again(Job& job, std::uint64_t node, std::uint64_t bits, std::uint64_t number) {
   if (number == 0 || number > kFileNumberMax) co_return Status(EBADMSG, "a file number that nobody was given");
   if (session_->files.contains(number)) {
@@ -27,13 +28,11 @@ Connection::Work Connection::open_again(Job& job, std::uint64_t node, std::uint6
   if (!flags.has_value()) co_return flags.error();
   flags->truncate = false;
   flags->exclusive = false;
+  flags->again = true;
   ++session_->opening;
-  Result<fs::Opened> opened = co_await job.fs->open(job.cred, fs::NodeId(node), *flags);
-  if (!opened.has_value() && opened.error().error() == EACCES && session_->reclaiming) {
-    opened = co_await job.fs->open(fs::Credential{.uid = 0, .gid = 0}, fs::NodeId(node), *flags);
-  }
+  const Result<fs::Opened> opened = co_await job.fs->open(job.cred, fs::NodeId(node), *flags);
   --session_->opening;
-  if (!opened.has_value()) co_return std::move(opened).error();
+  if (!opened.has_value()) co_return opened.error();
   add_file(job, *opened, number);
   co_return Status();
 }

@@ -119,6 +119,27 @@ TEST_F(RestartTest, FilesWithoutANameAreThereAgain) {
   EXPECT_EQ(run(remote->getattr(unlinked.attr.node)).error().error(), ESTALE);  // and its space is back
 }
 
+TEST_F(RestartTest, AFileThatIsOpenedAgainIsStillItsOpeners) {
+  if (::geteuid() != 0) GTEST_SKIP() << "speaks for another user";
+  const fs::Credential user{.uid = 1000, .gid = 1000};
+  auto remote = attach();
+  const auto file = run(remote->create(kSelf, fs::kRootNode, "f", 0600, {.read = true, .write = true}));
+  ASSERT_TRUE(file.has_value());
+  fs::SetAttr given;
+  given.uid = user.uid;
+  given.mode = 0600;
+  ASSERT_TRUE(run(remote->setattr(kSelf, file->attr.node, given, {})).has_value());
+  const auto open = run(remote->open(user, file->attr.node, {.read = true, .write = true}));
+  ASSERT_TRUE(open.has_value());
+  fs::SetAttr closed_to_all;
+  closed_to_all.mode = 04001;
+  ASSERT_TRUE(run(remote->setattr(user, file->attr.node, closed_to_all, {})).has_value());
+  stop();
+  start(20s);
+  write(*remote, open->file, "not by root");
+  EXPECT_EQ(run(remote->getattr(file->attr.node))->mode & 07777, 0001U) << "the set-id bit outlived a user's write";
+}
+
 TEST_F(RestartTest, ALockIsItsHoldersUntilHeIsBack) {
   std::atomic<bool> away = false;
   auto holder = attach(&away);

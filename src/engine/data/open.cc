@@ -21,7 +21,7 @@ fs::Async<fs::Opened> Container::open_for(const fs::Credential& cred, fs::NodeId
   if (!inode->is_directory() && !inode->is_regular()) co_return fail(ENXIO, "not a file or directory of this store");
   const bool writes = flags.write || flags.truncate;
   const int mask = (flags.read ? R_OK : 0) | (writes ? W_OK : 0);
-  ROSS_CO_OK(may(cred, inode->record, mask));
+  if (!flags.again) ROSS_CO_OK(may(cred, inode->record, mask));
   if (flags.truncate) {
     core_.nodes.pin(*inode);
     Status status;
