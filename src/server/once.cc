@@ -42,6 +42,7 @@ bool Connection::dealt_with(Job& job) {
     return true;
   }
   if (slot.state == Slot::State::kFailed) return false;
+  server_.was_asked_again(slot.from_store);
   if (slot.state == Slot::State::kUnderWay) {
     slot.waiting.push_back(&job);
     return true;

@@ -21,6 +21,7 @@
 
 #include <absl/container/flat_hash_map.h>
 
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <functional>
@@ -97,6 +98,12 @@ class Server final : public client::Hosting {
   Result<Begun> begin_session(const Applicant& applicant);
   // The same on the server's loop.
   runtime::Task<Result<Begun>> begin(const Applicant& applicant);
+  struct AskedAgain {
+    std::atomic<std::uint64_t> here = 0;
+    std::atomic<std::uint64_t> earlier = 0;  // made in an earlier life of the server
+  };
+  // How many changes were asked for again after they had been made.
+  [[nodiscard]] const AskedAgain& asked_again() const { return asked_again_; }
   // Processes with a session now.
   [[nodiscard]] std::vector<pid_t> peers();
   // Where it is reached, in the order of the listeners.
@@ -122,6 +129,8 @@ class Server final : public client::Hosting {
   [[nodiscard]] bool grace() const { return returning_.grace(); }
   auto grace_ends() { return returning_.ends(); }
   void has_come_back(const wire::ClientId& client) { returning_.done(client); }
+  // A change was asked for that had been made; in this life, or in an earlier one.
+  void was_asked_again(bool from_store) { ++(from_store ? asked_again_.earlier : asked_again_.here); }
   // The store forgets a client.
   runtime::Task<Status> forget(const wire::ClientId& client);
   // Calls back at that time, if the session is still there.
@@ -169,6 +178,8 @@ class Server final : public client::Hosting {
   runtime::Loop& loop_;
   const std::vector<Listener> listeners_;
   std::vector<std::string> addresses_;
+
+  AskedAgain asked_again_;  // any thread
 
   // owner thread (thread_, or the caller's)
   Buffers buffers_;
