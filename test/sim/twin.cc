@@ -31,40 +31,39 @@ Twin::Twin(runtime::Loop& loop, SimClock& clock, model::ModelState state, fs::Fi
   to_model_[fs::kRootNode] = fs::kRootNode;
 }
 
-Twin::Outcome Twin::run(const Step& step) {
+runtime::Task<Twin::Outcome> Twin::play(const Step& step) {
   clock_.advance(1'000'003);
   Call call{step, credentials_[step.client % credentials_.size()], {}};
   call.outcome.what = fmt::format("client {} {}", step.client, verb_name(step.verb));
   if (step.verb <= Verb::kReaddir) {
-    names(call);
+    co_await names(call);
   } else if (step.verb <= Verb::kAccess) {
-    attributes(call);
+    co_await attributes(call);
   } else if (step.verb <= Verb::kRemovexattr) {
-    xattrs(call);
+    co_await xattrs(call);
   } else if (step.verb >= Verb::kPut && step.verb <= Verb::kRemove) {
-    objects(call);
+    co_await objects(call);
   } else if (step.verb == Verb::kOpen || step.verb == Verb::kClose || step.verb == Verb::kUnnamed ||
              step.verb == Verb::kPublish) {
-    files(call);
+    co_await files(call);
   } else if (step.verb == Verb::kTick) {
     clock_.advance(static_cast<std::int64_t>(call.die(0)) * 1000);
   } else {
-    content(call);
+    co_await content(call);
   }
   state_ = model_.state();
-  return std::move(call.outcome);
+  co_return std::move(call.outcome);
 }
 
-std::string Twin::close_files() {
+runtime::Task<std::string> Twin::close_all() {
   std::string trouble;
-  for (const Handle& handle : handles_) {
-    (void)loop_.block_on(model_.close(handle.model));
-    const Status closed = loop_.block_on(tested_.close(handle.tested));
+  for (const Handle& handle : std::exchange(handles_, {})) {
+    (void)co_await model_.close(handle.model);
+    const Status closed = co_await tested_.close(handle.tested);
     if (!closed.ok()) trouble = "closing a file: " + closed.message();
   }
-  handles_.clear();
   state_ = model_.state();
-  return trouble;
+  co_return trouble;
 }
 
 std::string Twin::match_nodes() {
@@ -100,12 +99,12 @@ fs::NodeId Twin::pick_directory(std::uint32_t die) const {
     if (S_ISDIR(node->attr.mode)) found.push_back(id);
   }
   // Now and then something that is no directory, or is gone.
-  if (die % 53 == 0 && !known_.empty()) return known_[die / 53 % known_.size()];
+  if (die % 53 == 0 && !known_.empty()) return pick_node(die);
   return found[die / 53 % found.size()];
 }
 
 fs::NodeId Twin::pick_node(std::uint32_t die) const {
-  if (die % 53 == 0 && !known_.empty()) return known_[die / 53 % known_.size()];
+  if (options_.oddities && die % 53 == 0 && !known_.empty()) return known_[die / 53 % known_.size()];
   auto at = state_.nodes().begin();
   std::advance(at, die / 53 % state_.nodes().size());
   return at->first;
@@ -128,8 +127,8 @@ std::string Twin::pick_name(fs::NodeId directory, std::uint32_t die) const {
     std::advance(at, choice % node->entries.size());
     return at->first;
   }
-  if (die % 64 == 63) return std::string(1 + choice % 300, 'n');  // also past the limit
-  if (die % 64 == 62) return choice % 3 == 0 ? "." : choice % 3 == 1 ? ".." : "";
+  if (die % 64 == 63) return std::string(1 + choice % (options_.oddities ? 300 : 255), 'n');  // also past the limit
+  if (options_.oddities && die % 64 == 62) return choice % 3 == 0 ? "." : choice % 3 == 1 ? ".." : "";
   return std::string(kNames[choice % std::size(kNames)]);
 }
 
@@ -207,20 +206,21 @@ void Twin::compare_attr(Call& call, const std::pair<Result<fs::Attr>, Result<fs:
   if (compare(call, answers.first, answers.second)) compare_attr(call, *answers.first, *answers.second);
 }
 
-void Twin::compare_opened(Call& call, const std::pair<Result<fs::Opened>, Result<fs::Opened>>& answers, bool unnamed) {
+Twin::Work Twin::note_opened(Call& call, const std::pair<Result<fs::Opened>, Result<fs::Opened>>& answers,
+                             bool unnamed) {
   const auto& [ours, theirs] = answers;
-  if (!compare(call, ours, theirs)) return;
+  if (!compare(call, ours, theirs)) co_return false;
   compare_attr(call, ours->attr, theirs->attr);
   if (ours->created != theirs->created) call.differs("who made the file is told differently");
   handles_.push_back({ours->file, theirs->file, ours->attr.node, call.step.client, unnamed});
   const auto client_has = std::ranges::count(handles_, call.step.client, [](const Handle& h) { return h.client; });
-  if (static_cast<std::size_t>(client_has) <= kHandlesPerClientMax) return;
+  if (static_cast<std::size_t>(client_has) <= kHandlesPerClientMax) co_return true;
   // The oldest makes room.
   const auto oldest = std::ranges::find(handles_, call.step.client, [](const Handle& h) { return h.client; });
   const Handle closed = *oldest;
   handles_.erase(oldest);
-  const auto answer = both([&](const Side& side) { return side.fs.close(side.file(closed)); });
-  compare(call, answer.first, answer.second);
+  const auto answer = co_await both([&](const Side& side) { return side.fs.close(side.file(closed)); });
+  co_return compare(call, answer.first, answer.second);
 }
 
 }  // namespace ross::sim

@@ -38,7 +38,10 @@ class Twin {
   };
 
   struct Options {
-    bool times = true;                    // off where the tested side has a clock of its own
+    bool times = true;  // off where the tested side has a clock of its own
+    // Also works on nodes that are gone, and by names that are none. Off through a server: it keeps files without a name for
+    // clients that may come back, and what a name is its client knows before it asks what else is wrong.
+    bool oddities = true;
     std::function<void()> before_tested;  // called right before each call on the tested side
   };
   // The clock the model goes by, and usually the tested side as well.
@@ -46,10 +49,13 @@ class Twin {
   Twin(runtime::Loop& loop, SimClock& clock, model::ModelState state, fs::FileSystem& tested)
       : Twin(loop, clock, std::move(state), tested, Options{}) {}
 
-  Outcome run(const Step& step);
+  Outcome run(const Step& step) { return loop_.block_on(play(step)); }
+  // The same without blocking, where the tested side takes its time; one at a time.
+  runtime::Task<Outcome> play(const Step& step);
   [[nodiscard]] const model::ModelState& state() const { return state_; }
   // Closes every file on both sides. Errors of the tested side are told as a sentence.
-  std::string close_files();
+  std::string close_files() { return loop_.block_on(close_all()); }
+  runtime::Task<std::string> close_all();
   // Learns the tested side's node numbers by walking both; the two must already show the same.
   std::string match_nodes();
 
@@ -69,20 +75,25 @@ class Twin {
     [[nodiscard]] fs::NodeId node(fs::NodeId models) const { return tested ? twin.tested_node(models) : models; }
     [[nodiscard]] fs::FileId file(const Handle& handle) const { return tested ? handle.tested : handle.model; }
   };
-  struct Call;  // a step while it runs
+  struct Call;                       // a step while it runs
+  using Work = runtime::Task<bool>;  // the value says nothing
+  template <class Make>
+  using Answer = decltype(std::declval<Make>()(std::declval<const Side&>()).await_resume());
+  template <class Make>
+  using Both = std::pair<Answer<Make>, Answer<Make>>;
 
-  void names(Call& call);
-  void attributes(Call& call);
-  void xattrs(Call& call);
-  void files(Call& call);
-  void content(Call& call);
-  void objects(Call& call);
-  void rename(Call& call);
-  void readdir(Call& call);
-  void setattr(Call& call);
-  void write(Call& call, Handle& handle);
-  void read(Call& call, Handle& handle);
-  void fallocate(Call& call, Handle& handle);
+  Work names(Call& call);
+  Work attributes(Call& call);
+  Work xattrs(Call& call);
+  Work files(Call& call);
+  Work content(Call& call);
+  Work objects(Call& call);
+  Work rename(Call& call);
+  Work readdir(Call& call);
+  Work setattr(Call& call);
+  Work write(Call& call, Handle& handle);
+  Work read(Call& call, Handle& handle);
+  Work fallocate(Call& call, Handle& handle);
 
   // ---- choosing, from the model's state ----
   [[nodiscard]] fs::NodeId pick_directory(std::uint32_t die) const;
@@ -98,7 +109,7 @@ class Twin {
   // ---- both sides ----
   // make(side) starts the call on one side; the answers are ours (the model's) and theirs.
   template <class Make>
-  auto both(Make&& make);
+  auto both(Make make) -> runtime::Task<Both<Make>>;
   // True when both succeeded and there is more to compare.
   bool compare(Call& call, const Status& ours, const Status& theirs);
   template <class T>
@@ -107,7 +118,7 @@ class Twin {
   void compare_value(Call& call, const std::pair<Result<T>, Result<T>>& answers);
   void compare_attr(Call& call, const std::pair<Result<fs::Attr>, Result<fs::Attr>>& answers);
   void compare_attr(Call& call, const fs::Attr& ours, const fs::Attr& theirs);
-  void compare_opened(Call& call, const std::pair<Result<fs::Opened>, Result<fs::Opened>>& answers, bool unnamed);
+  Work note_opened(Call& call, const std::pair<Result<fs::Opened>, Result<fs::Opened>>& answers, bool unnamed);
   void note_nodes(Call& call, fs::NodeId ours, fs::NodeId theirs);
 
   runtime::Loop& loop_;

@@ -27,13 +27,13 @@ struct Twin::Call {
 };
 
 template <class Make>
-auto Twin::both(Make&& make) {
+auto Twin::both(Make make) -> runtime::Task<Both<Make>> {
   const Side ours{model_, *this, false};
   const Side theirs{tested_, *this, true};
-  auto our_answer = loop_.block_on(make(ours));
+  auto our_answer = co_await make(ours);
   if (options_.before_tested) options_.before_tested();
-  auto their_answer = loop_.block_on(make(theirs));
-  return std::pair(std::move(our_answer), std::move(their_answer));
+  auto their_answer = co_await make(theirs);
+  co_return Both<Make>(std::move(our_answer), std::move(their_answer));
 }
 
 template <class T>

@@ -67,7 +67,7 @@ Range draw_range(std::uint64_t size, std::uint32_t kind, std::uint32_t where, st
 
 }  // namespace
 
-void Twin::files(Call& call) {
+Twin::Work Twin::files(Call& call) {
   switch (call.step.verb) {
     case Verb::kOpen: {
       const NodeId node = pick_file(call.die(0));
@@ -76,16 +76,18 @@ void Twin::files(Call& call) {
                                 .append = call.below(2, 12) == 0,
                                 .truncate = call.below(3, 12) == 0};
       call.say("{}{}", node.value, flags.truncate ? " truncate" : "");
-      compare_opened(call, both([&](const Side& side) { return side.fs.open(call.cred, side.node(node), flags); }),
-                     false);
+      co_await note_opened(
+          call, co_await both([&](const Side& side) { return side.fs.open(call.cred, side.node(node), flags); }),
+          false);
       break;
     }
     case Verb::kUnnamed: {
       const NodeId directory = pick_directory(call.die(0));
       call.say("{}", directory.value);
-      compare_opened(
-          call, both([&](const Side& side) { return side.fs.create_unnamed(call.cred, side.node(directory), 0644); }),
-          true);
+      co_await note_opened(call, co_await both([&](const Side& side) {
+                             return side.fs.create_unnamed(call.cred, side.node(directory), 0644);
+                           }),
+                           true);
       break;
     }
     case Verb::kPublish: {
@@ -97,7 +99,7 @@ void Twin::files(Call& call) {
       const NodeId directory = pick_directory(call.die(1));
       const std::string name = pick_name(directory, call.die(2));
       call.say("{} as {} '{}'", handle->node.value, directory.value, name);
-      const auto answers = both(
+      const auto answers = co_await both(
           [&](const Side& side) { return side.fs.publish(call.cred, side.file(*handle), side.node(directory), name); });
       if (compare(call, answers.first, answers.second)) handle->unnamed = false;
       break;
@@ -108,49 +110,51 @@ void Twin::files(Call& call) {
       const Handle closed = *handle;
       handles_.erase(handles_.begin() + (handle - handles_.data()));
       call.say("{}", closed.node.value);
-      const auto answers = both([&](const Side& side) { return side.fs.close(side.file(closed)); });
+      const auto answers = co_await both([&](const Side& side) { return side.fs.close(side.file(closed)); });
       compare(call, answers.first, answers.second);
     }
   }
+  co_return true;
 }
 
-void Twin::content(Call& call) {
+Twin::Work Twin::content(Call& call) {
   if (call.step.verb == Verb::kSync) {
-    const auto answers = both([&](const Side& side) { return side.fs.sync(); });
+    const auto answers = co_await both([&](const Side& side) { return side.fs.sync(); });
     call.outcome.durable = compare(call, answers.first, answers.second);
-    return;
+    co_return true;
   }
   Handle* const handle = pick_handle(call.step.client, call.die(0));
-  if (handle == nullptr) return;
+  if (handle == nullptr) co_return true;
   call.say("{}", handle->node.value);
   switch (call.step.verb) {
     case Verb::kFsync: {
       const auto answers =
-          both([&](const Side& side) { return side.fs.fsync(side.file(*handle), call.below(1, 2) == 0); });
+          co_await both([&](const Side& side) { return side.fs.fsync(side.file(*handle), call.below(1, 2) == 0); });
       call.outcome.durable = compare(call, answers.first, answers.second);
       break;
     }
     case Verb::kRead:
-      read(call, *handle);
+      co_await read(call, *handle);
       break;
     case Verb::kFallocate:
-      fallocate(call, *handle);
+      co_await fallocate(call, *handle);
       break;
     case Verb::kSeek: {
       const std::uint64_t size = size_of(handle->node);
       const std::uint64_t at = call.die(1) % (size + 100);
       const auto kind = call.below(2, 2) == 0 ? fs::SeekKind::kData : fs::SeekKind::kHole;
       call.say("from {}", at);
-      compare_value<std::uint64_t>(call,
-                                   both([&](const Side& side) { return side.fs.seek(side.file(*handle), kind, at); }));
+      compare_value<std::uint64_t>(
+          call, co_await both([&](const Side& side) { return side.fs.seek(side.file(*handle), kind, at); }));
       break;
     }
     default:
-      write(call, *handle);
+      co_await write(call, *handle);
   }
+  co_return true;
 }
 
-void Twin::write(Call& call, Handle& handle) {
+Twin::Work Twin::write(Call& call, Handle& handle) {
   const std::uint64_t size = size_of(handle.node);
   Range range = draw_range(size, call.die(1), call.die(2), call.die(3));
   if (call.step.verb == Verb::kAppend) range.begin = size;
@@ -164,41 +168,44 @@ void Twin::write(Call& call, Handle& handle) {
   spans.push_back({bytes.data() + cut, bytes.size() - cut});
   const memory::Memory from{std::span<const memory::Span>(spans)};
   compare_value<std::uint64_t>(
-      call, both([&](const Side& side) { return side.fs.write(side.file(handle), range.begin, from); }));
+      call, co_await both([&](const Side& side) { return side.fs.write(side.file(handle), range.begin, from); }));
+  co_return true;
 }
 
-void Twin::read(Call& call, Handle& handle) {
+Twin::Work Twin::read(Call& call, Handle& handle) {
   const std::uint64_t size = size_of(handle.node);
   const Range range = draw_range(size, call.die(1), call.die(2), call.die(3));
   std::vector<std::byte> ours(range.size);
   std::vector<std::byte> theirs(range.size, std::byte{0xa5});
   call.say("{} bytes at {}", range.size, range.begin);
-  const auto answers = both([&](const Side& side) {
+  const auto answers = co_await both([&](const Side& side) {
     std::vector<std::byte>& into = side.tested ? theirs : ours;
     return side.fs.read(side.file(handle), range.begin, memory::Memory(into.data(), into.size()));
   });
   compare_value<std::uint64_t>(call, answers);
-  if (!call.outcome.difference.empty() || !answers.first) return;
+  if (!call.outcome.difference.empty() || !answers.first) co_return true;
   const auto end = ours.begin() + static_cast<std::ptrdiff_t>(*answers.first);
   const auto odd = std::mismatch(ours.begin(), end, theirs.begin());
-  if (odd.first == end) return;
+  if (odd.first == end) co_return true;
   call.differs(fmt::format("byte {} of node {} is {}, the model says {}",
                            range.begin + static_cast<std::uint64_t>(odd.first - ours.begin()), handle.node.value,
                            std::to_integer<int>(*odd.second), std::to_integer<int>(*odd.first)));
+  co_return true;
 }
 
-void Twin::fallocate(Call& call, Handle& handle) {
+Twin::Work Twin::fallocate(Call& call, Handle& handle) {
   const std::uint64_t size = size_of(handle.node);
   Range range = draw_range(size, call.die(1), call.die(2), call.die(3));
   const auto kind = static_cast<fs::Fallocate>(call.below(4, 4));
   if (call.below(5, 40) == 0) range.size = 0;
   call.say("kind {} {} bytes at {}", static_cast<int>(kind), range.size, range.begin);
-  const auto answers =
-      both([&](const Side& side) { return side.fs.fallocate(side.file(handle), kind, range.begin, range.size); });
+  const auto answers = co_await both(
+      [&](const Side& side) { return side.fs.fallocate(side.file(handle), kind, range.begin, range.size); });
   compare(call, answers.first, answers.second);
+  co_return true;
 }
 
-void Twin::objects(Call& call) {
+Twin::Work Twin::objects(Call& call) {
   const NodeId directory = pick_directory(call.die(0));
   const std::string name = pick_name(directory, call.die(1));
   const std::string key = directory == fs::kRootNode ? name : path_of(directory) + "/" + name;
@@ -214,18 +221,19 @@ void Twin::objects(Call& call) {
       call.say("{} bytes{}", bytes.size(), options.durable ? " durable" : "");
       const memory::Memory from(bytes.data(), bytes.size());
       const auto answers =
-          both([&](const Side& side) { return fs::put_object(side.fs, call.cred, key, from, options); });
+          co_await both([&](const Side& side) { return fs::put_object(side.fs, call.cred, key, from, options); });
       if (!compare(call, answers.first, answers.second)) break;
       call.outcome.durable = options.durable;
-      compare_attr(call,
-                   both([&](const Side& side) { return side.fs.lookup(credentials_[0], side.node(directory), name); }));
+      compare_attr(call, co_await both([&](const Side& side) {
+                     return side.fs.lookup(credentials_[0], side.node(directory), name);
+                   }));
       break;
     }
     case Verb::kGet: {
       std::vector<std::byte> ours(1 + call.below(2, 30'000));
       std::vector<std::byte> theirs(ours.size());
       const std::uint64_t offset = call.below(3, 4) == 0 ? call.below(4, 10'000) : 0;
-      const auto answers = both([&](const Side& side) {
+      const auto answers = co_await both([&](const Side& side) {
         std::vector<std::byte>& into = side.tested ? theirs : ours;
         return fs::get_object(side.fs, call.cred, key, memory::Memory(into.data(), into.size()), offset);
       });
@@ -236,10 +244,11 @@ void Twin::objects(Call& call) {
       break;
     }
     default: {
-      const auto answers = both([&](const Side& side) { return fs::remove_object(side.fs, call.cred, key); });
+      const auto answers = co_await both([&](const Side& side) { return fs::remove_object(side.fs, call.cred, key); });
       compare(call, answers.first, answers.second);
     }
   }
+  co_return true;
 }
 
 }  // namespace ross::sim
