@@ -217,8 +217,12 @@ bool World::counts_down(std::atomic<std::uint64_t>& countdown) {
   return false;
 }
 
+void World::goes() {
+  if (powered_.exchange(false) && when_it_ends_) when_it_ends_();
+}
+
 void World::cut_disks() {
-  powered_ = false;
+  goes();
   ++boots_;
   for (const auto& disk : disks_) disk->cut_power();
 }
@@ -229,7 +233,7 @@ void World::cut_power() {
 }
 
 void World::kill() {
-  powered_ = false;
+  goes();
   env_.kill();
 }
 
@@ -246,7 +250,7 @@ void World::kill_at(Where where, std::uint64_t nth) {
   if (where == Where::kDevices) {
     cut_countdown_ = nth;
   } else {
-    env_.kill_at(nth, [this] { powered_ = false; });
+    env_.kill_at(nth, [this] { goes(); });
   }
 }
 

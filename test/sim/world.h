@@ -17,6 +17,7 @@
 #include <atomic>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -96,6 +97,8 @@ class World {
   // Behind the back of the nth write to the devices from now, one bit of what it stored flips.
   void flip_write(std::uint64_t nth) { flip_countdown_ = nth; }
   [[nodiscard]] bool powered() const { return powered_.load(); }
+  // Called at each end, right where it comes.
+  void when_it_ends(std::function<void()> call) { when_it_ends_ = std::move(call); }
 
   [[nodiscard]] const std::filesystem::path& directory() const { return image_.directory(); }
   SimClock& clock() { return clock_; }
@@ -111,9 +114,11 @@ class World {
   // True when one more brings the countdown to its end.
   static bool counts_down(std::atomic<std::uint64_t>& countdown);
   void cut_disks();
+  void goes();
   void end_here();
 
   const PoolImage& image_;
+  std::function<void()> when_it_ends_;
   disk::Request torn_;  // the write that the power went with
   SimClock clock_;
   std::unique_ptr<runtime::Loop> loop_;
