@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <future>
 
+#include "base/log.h"
 #include "client/translate.h"
 #include "server/server.h"
 
@@ -110,6 +111,22 @@ runtime::Task<Status> Server::forget(const wire::ClientId& client) {
   const wire::ClientId id = client;
   const auto remove = [clients, id] { return clients->remove(id); };
   co_return co_await worker_.run<Status>(remove);
+}
+
+// Of files without a name those that nobody has open. Their clients are back, or given up.
+void Server::release_orphans() {
+  if (stopping_) return;
+  ++beginning_;
+  engine::Clients* const clients = clients_;
+  const auto release = [clients] { return clients->release_orphans(); };
+  const auto released = [](Worker& worker, auto work) -> runtime::Task<Status> {
+    co_return co_await worker.run<Status>(work);
+  };
+  runtime::spawn(released(worker_, release), [this](const Status& status) {
+    if (!status.ok()) log().error("releasing files without a name: {}", status.message());
+    --beginning_;
+    stop_when_empty();
+  });
 }
 
 void Server::after(std::int64_t monotonic_ns, const Session& session, std::function<void(Session&)> call) {

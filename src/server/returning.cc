@@ -36,7 +36,9 @@ void Returning::end() {
   if (!missing.empty()) log().info("{} clients of before have not come back: given up", missing.size());
   runtime::spawn(give_up(std::move(missing)), [this](const Status& status) {
     if (!status.ok()) log().error("giving up clients of before: {}", status.message());
+    const bool stopped = over_;
     stop();
+    if (!stopped && when_over_) when_over_();
   });
 }
 
@@ -45,7 +47,7 @@ runtime::Task<Status> Returning::give_up(std::vector<wire::ClientId> missing) {
   const std::vector<wire::ClientId>* const ids = &missing;
   const auto work = [clients, ids] {
     for (const wire::ClientId& id : *ids) ROSS_STATUS(clients->remove(id));
-    return clients->release_orphans();
+    return Status();
   };
   co_return co_await worker_.run<Status>(work);
 }

@@ -1,13 +1,15 @@
 // Returning: the clients that this pool's server had in its earlier life, until they are back or given up.
 //
 // While some are awaited, nobody else takes locks: they may be those that a client who comes back had. Files without a name stay
-// until the end of that time, because such a client may have them open.
+// for a lease longer, because such a client may have them open, or have made one and not been told: it asks again when it is
+// back, and that takes its time if it loses its connection once more.
 //
 // Ownership: the server's. Threading: owner thread (the server's), but load().
 #pragma once
 
 #include <coroutine>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <vector>
@@ -29,6 +31,8 @@ class Returning {
   Status load();
   // Who has not come by now does not come any more.
   void end();
+  // Called once, when nobody is awaited any more; not when the server stops before.
+  void when_over(std::function<void()> call) { when_over_ = std::move(call); }
   [[nodiscard]] bool awaits(const wire::ClientId& client) const { return awaited_.contains(client); }
   [[nodiscard]] const engine::ClientRecord* record(const wire::ClientId& client) const;
   // It is here again with all it had, or has gone for good.
@@ -57,6 +61,7 @@ class Returning {
   std::map<wire::ClientId, engine::ClientRecord> awaited_;
   bool over_ = true;
   bool giving_up_ = false;
+  std::function<void()> when_over_;
   std::vector<std::coroutine_handle<>> waiters_;
 };
 

@@ -159,6 +159,7 @@ class Server final : public client::Hosting {
 
   Status open_endpoints();
   Result<Session*> new_session(const fabric::Peer& peer, const wire::ClientId& client);
+  void release_orphans();
   runtime::Task<Result<Begun>> find_or_make(const Applicant& applicant);
   runtime::Task<Result<Session*>> begin_again(const Applicant& applicant);
   [[nodiscard]] Session* session_of(const wire::ClientId& client) const;
@@ -192,7 +193,7 @@ class Server final : public client::Hosting {
   absl::flat_hash_map<std::uint64_t, std::unique_ptr<Connection>> connections_;
   std::map<wire::Token, std::unique_ptr<Session>> sessions_;
   std::size_t greetings_ = 0;  // connections that have not greeted
-  std::size_t beginning_ = 0;  // sessions at their begin
+  std::size_t beginning_ = 0;  // sessions at their begin, and what else it does for itself
 
   // guarded by mutex_
   std::mutex mutex_;

@@ -39,8 +39,8 @@ class Twin {
 
   struct Options {
     bool times = true;  // off where the tested side has a clock of its own
-    // Also works on nodes that are gone, and by names that are none. Off through a server: it keeps files without a name for
-    // clients that may come back, and what a name is its client knows before it asks what else is wrong.
+    // Also works on nodes that are gone, by names that are none, and with xattrs beyond any limit. Off through a server: it keeps
+    // files without a name for clients that may come back, and its client knows limits before it asks what else is wrong.
     bool oddities = true;
     std::function<void()> before_tested;  // called right before each call on the tested side
   };

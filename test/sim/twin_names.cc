@@ -211,7 +211,8 @@ Twin::Work Twin::xattrs(Call& call) {
   call.say("{} {}", node.value, name);
   switch (call.step.verb) {
     case Verb::kSetxattr: {
-      const std::uint32_t size = call.below(2, 30) == 0 ? call.below(3, 70'000) : call.below(3, 300);
+      const bool large = call.below(2, 30) == 0;
+      const std::uint32_t size = large ? call.below(3, options_.oddities ? 70'000 : 60'000) : call.below(3, 300);
       const std::string value(size, static_cast<char>(call.die(4)));
       const auto flags = static_cast<fs::XattrFlags>(call.below(5, 8) < 6 ? 0 : call.below(5, 8) - 5);
       const auto answers = co_await both(
