@@ -50,6 +50,7 @@ Operation* Hub::take_operation(Operation::Kind kind, Link& link) {
     free_operations_ = operation->next;
   }
   operation->kind = kind;
+  operation->status = UCS_OK;  // a send that is over at once has no event that says so
   operation->link = &link;
   operation->batch = nullptr;
   operation->message = nullptr;
