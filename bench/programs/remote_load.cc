@@ -116,10 +116,10 @@ Load::Load(const Options& options) : options_(options) {
                                           system_clock().monotonic_ns() + 10'000'000'000);
   if (!session) give_up("connecting", session.error().message());
   // As attach() has it, but that a server which goes is the end of the measurement.
-  const auto is_over = [](std::int64_t) -> Result<client::Recovery::Found> {
-    return fail(ESTALE, "the server is gone");
+  const auto is_over = [](std::int64_t) -> runtime::Task<Result<client::Recovery::Found>> {
+    co_return fail(ESTALE, "the server is gone");
   };
-  (*session)->outlive(is_over, {});
+  if (const Status status = (*session)->outlive(is_over, {}); !status.ok()) give_up("connecting", status.message());
   auto opened = client::open_container(*std::move(session), options.container);
   if (!opened) give_up("opening the container", opened.error().message());
   fs_ = *std::move(opened);
