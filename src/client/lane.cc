@@ -46,8 +46,9 @@ Lane::Lane(std::shared_ptr<SessionState> session, runtime::Loop& loop, Place pla
   wire::encode(wire::Request{.op = wire::Op::kPing}, ping_.head);
   end_turn_.lane = this;
   end_turn_.run = [](runtime::Message& self) {
-    Lane& lane = *static_cast<Turn&>(self).lane;
-    lane.loop_.detach(lane.session_.get());
+    auto& turn = static_cast<Turn&>(self);
+    turn.posted = false;
+    turn.lane->loop_.detach(turn.lane->session_.get());  // unless that is what it is being destroyed by
   };
   back_turn_.lane = this;
   back_turn_.run = [](runtime::Message& self) { static_cast<Turn&>(self).lane->come_back(); };
@@ -74,7 +75,7 @@ Lane::~Lane() {
   if (channel_ != nullptr) channel_->close();
   constexpr std::int64_t kLookNs = 1'000'000'000;
   if (waits_for_recovery_ && session_->recovery->cancel(back_turn_)) waits_for_recovery_ = false;
-  while (state_ == State::kConnecting || channel_ != nullptr || waits_for_recovery_) {
+  while (state_ == State::kConnecting || channel_ != nullptr || waits_for_recovery_ || end_turn_.posted) {
     loop_.wait(loop_.clock().monotonic_ns() + kLookNs);
   }
   session_->slots.give_back(slots_);

@@ -94,6 +94,7 @@ class Lane final : public runtime::Loop::Attachment, private fabric::Receiver {
   };
   struct Turn : runtime::Message {
     Lane* lane = nullptr;
+    bool posted = false;
   };
   struct SettledTurn : runtime::Message {
     std::coroutine_handle<> handle;  // who waits
@@ -120,6 +121,7 @@ class Lane final : public runtime::Loop::Attachment, private fabric::Receiver {
   void come_back();
   void take_back_calls();
   void fail_all();
+  void end_soon();
   [[nodiscard]] Status gone() const;
   Result<memory::Memory> on_head(std::span<const std::byte> head, std::size_t payload_bytes) override;
   Status on_message() override;

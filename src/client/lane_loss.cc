@@ -62,7 +62,7 @@ void Lane::on_closed(const Status& why) {
   settle();
   fail_all();
   // Nobody will call any more, so nobody else would take it away.
-  if (session_->ended && !ending_ && !recovers_) loop_.post(end_turn_);
+  if (session_->ended && !ending_ && !recovers_) end_soon();
 }
 
 void Lane::lose(const Status& why) {
@@ -80,7 +80,7 @@ void Lane::come_back() {
   if (!comes_back()) {
     fail_all();
     state_ = State::kClosed;
-    if (session_->ended) loop_.post(end_turn_);
+    if (session_->ended) end_soon();
     return;
   }
   if (waiting_.first() != nullptr || waiting_locks_.first() != nullptr) {
@@ -116,6 +116,10 @@ void Lane::take_back_calls() {
     call->status = status;
     finish(*call);
   }
+}
+
+void Lane::end_soon() {
+  if (!std::exchange(end_turn_.posted, true)) loop_.post(end_turn_);
 }
 
 void Lane::fail_all() {

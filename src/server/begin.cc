@@ -74,7 +74,9 @@ runtime::Task<Result<Begun>> Server::find_or_make(const Applicant& applicant) {
     session = *made;
   }
   if (outlives && applicant.same_machine) session->watch(ProcessWatch::of(peer.pid, peer.uid));
-  if (session->connections.empty()) session->wait_for_connection(kGreetingNs);
+  // One that has been asked for again keeps its lease: that its client got through to us does not say that it can connect.
+  const std::int64_t patience_ns = applicant.returning ? std::max(lease_ns(), kGreetingNs) : kGreetingNs;
+  if (session->connections.empty()) session->wait_for_connection(patience_ns);
   co_return Begun{.token = session->token(), .resumed = applicant.returning && !session->reclaiming};
 }
 

@@ -184,7 +184,10 @@ std::string ClusterRun::check_space() {
   const std::uint64_t free = cluster_.pool().info().free_bytes;
   // The file that counted is gone as well, and held at most a block at first.
   if (free >= free_at_first_ && free <= free_at_first_ + 8192) return {};
-  return fmt::format("{} bytes are free when all is removed, {} were at first", free, free_at_first_);
+  std::string trouble = fmt::format("{} bytes are free when all is removed, {} were at first", free, free_at_first_);
+  if (const std::string stopped = cluster_.stop(); !stopped.empty()) return trouble + "; " + stopped;
+  const std::string found = check_clean();
+  return trouble + (found.empty() ? "" : "; " + found);
 }
 
 std::string ClusterRun::check_clean() {

@@ -42,7 +42,7 @@ runtime::Task<std::string> ClusterWorker::work(ClusterClient& client, fs::FileSy
   runtime::Loop& loop = cluster_.loop();
   power_cuts_ = cluster_.power_cuts();
   twin_.emplace(loop, clock_, states_.front().model, remote,
-                Twin::Options{.times = false, .oddities = false, .before_tested = {}});
+                Twin::Options{.times = false, .oddities = false, .before_tested = [this] { called_ = true; }});
   for (const Step& step : steps_) {
     const auto thinks_ns =
         static_cast<std::int64_t>(cluster_.random().below(cluster_.random().chance(1, 8) ? 50 * kMs : 200'000));
@@ -55,7 +55,7 @@ runtime::Task<std::string> ClusterWorker::work(ClusterClient& client, fs::FileSy
     states_.push_back({twin_->state(), outcome.what});
     if (client.killed()) co_return std::string();
     if (client.is_loss(outcome.error)) co_return client.lost(outcome.what);
-    client.heard();
+    if (std::exchange(called_, false)) client.heard();
     if (cluster_.power_cuts() != power_cuts_) {
       undecided_ = outcome.error == 0 && !changes_nothing(step.verb);
       co_return std::string();

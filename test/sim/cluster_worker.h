@@ -49,6 +49,7 @@ class ClusterWorker {
   std::vector<State> states_;     // at first and after each step; the last may be one without an answer
   std::size_t synced_ = 0;        // the last one that a sync covers
   std::uint64_t power_cuts_ = 0;  // of the server, when it began
+  bool called_ = false;           // the server, in this step
   bool all_answered_ = false;
   bool undecided_ = false;  // a change met a server that had lost what it stood on
   std::string doing_;
