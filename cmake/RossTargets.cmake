@@ -26,6 +26,9 @@ add_custom_target(thread_tests)
 set(ROSS_QUICK_CODE_OPTIONS "" CACHE STRING "Options for the compiler when it compiles such tests")
 function(ross_quick_code name)
   target_compile_options(${name} PRIVATE ${ROSS_QUICK_CODE_OPTIONS})
+  if(ROSS_QUICK_CODE_OPTIONS)
+    ross_own_headers(${name})
+  endif()
 endfunction()
 
 # ross_sanitized_test(NAME LABELS fast ...): what a test program's labels mean for the sanitizer runs.

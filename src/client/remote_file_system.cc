@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/log.h"
+#include "client/checksums.h"
 #include "client/translate.h"
 
 namespace ross::client {
@@ -183,7 +185,17 @@ class RemoteFileSystem final : public fs::FileSystem {
       Request request{.op = Op::kRead, .container = container_, .file = file.value};
       request.a = offset_bytes + done;
       request.b = wanted;
-      ROSS_CO_TRY(const Answer answer, co_await session_->call(request, {}, piece));
+      request.mode = wire::kReadChecksums;
+      ROSS_CO_TRY(Answer answer, co_await session_->call(request, {}, piece));
+      if (!answer.text.empty()) {
+        ROSS_CO_TRY(const bool whole, matches(piece, answer.payload_bytes, request.a, answer.text));
+        if (!whole) {
+          // Damaged on its way, or where it lies: then the server says so.
+          log().warn("{} bytes at {} of a file do not match their checksums and are read again", wanted, request.a);
+          request.mode = wire::kReadChecked;
+          ROSS_CO_TRY(answer, co_await session_->call(request, {}, piece));
+        }
+      }
       done += answer.payload_bytes;
       if (answer.payload_bytes < wanted) break;
     } while (done < into.size_bytes());

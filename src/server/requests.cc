@@ -123,15 +123,22 @@ Connection::Work Connection::getattr(Job& job) {
 }
 
 Connection::Work Connection::read(Job& job) {
+  if (job.request.mode > wire::kReadChecksums) co_return Status(EINVAL, "a request with a value that means nothing");
   // From where it lies, if the peer's network can fetch it there and the peer does not keep much waiting: what is lent
   // keeps freed space from being used again.
   if (lends_ && lent_bytes_ + job.buffer_bytes <= kLentBytesMax) {
     lent_bytes_ += job.buffer_bytes;
+    if (job.request.mode == wire::kReadChecksums) job.loan.leave_checks_to_reader();
     const Result<bool> lent = co_await job.fs->lend(job.file->id, job.request.a, job.buffer_bytes, job.loan);
-    if (!job.loan.lent()) lent_bytes_ -= job.buffer_bytes;
+    if (!job.loan.lent()) {
+      lent_bytes_ -= job.buffer_bytes;
+      job.loan.give_back();
+    }
     if (!lent.has_value()) co_return lent.error();
     if (*lent) {
       job.reply.value = job.reply_payload_bytes = job.loan.memory().size_bytes();
+      const auto checksums = std::as_bytes(job.loan.checksums());
+      job.text.assign(reinterpret_cast<const char*>(checksums.data()), checksums.size());
       watch_loans();
       co_return Status();
     }

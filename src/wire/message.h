@@ -28,7 +28,7 @@
 namespace ross::wire {
 
 inline constexpr std::uint32_t kMagic = 0x53534f52;  // "ROSS"
-inline constexpr std::uint16_t kVersion = 4;
+inline constexpr std::uint16_t kVersion = 5;
 
 // Names a session to its server; random, so that nobody joins another's. Zeros: none.
 using Token = std::array<std::uint8_t, 16>;
@@ -98,12 +98,12 @@ enum class Op : std::uint16_t {
   kCreateUnnamed,  // node mode -> attr value (file)
   kPublish,        // file node name
   kClose,          // file
-  kRead,           // file a (offset) b (bytes) [windows: b bytes] -> value, payload (none with windows)
-  kWrite,          // file a (offset), payload or windows -> value
-  kFallocate,      // file mode (kind) a (offset) b (bytes)
-  kSeek,           // file mode (kind) a (offset) -> value
-  kFsync,          // file mode (1: data only)
-  kSync,           //
+  kRead,       // file a (offset) b (bytes) mode (ReadModes) [windows] -> value text (checksums) payload (no windows)
+  kWrite,      // file a (offset), payload or windows -> value
+  kFallocate,  // file mode (kind) a (offset) b (bytes)
+  kSeek,       // file mode (kind) a (offset) -> value
+  kFsync,      // file mode (1: data only)
+  kSync,       //
   // ---- locks ----
   kLock,         // file text (Lock) mode (LockModes)
   kTestLock,     // file text (Lock) -> text (Lock)
@@ -138,6 +138,12 @@ enum OpenBits : std::uint32_t {
   kOpenAppend = 4,
   kOpenTruncate = 8,
   kOpenExclusive = 16
+};
+
+// Who checks what is read.
+enum ReadModes : std::uint32_t {
+  kReadChecked = 0,    // the server
+  kReadChecksums = 1,  // the reader, if the server answers with checksums; else the server has
 };
 
 // How a lock is asked for.

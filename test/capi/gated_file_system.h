@@ -11,7 +11,7 @@
 
 namespace ross::capi_test {
 
-class GatedFileSystem final : public fs::FileSystem {
+class GatedFileSystem : public fs::FileSystem {
  public:
   explicit GatedFileSystem(fs::FileSystem& below) : below_(below) {}
 

@@ -14,7 +14,7 @@
 
 namespace ross::remote_test {
 
-class ModelPool final : public engine::Pool {
+class ModelPool : public engine::Pool {
  public:
   struct Container {
     explicit Container(Clock& clock, model::ModelOptions options) : model(clock, options), gate(model) {}
