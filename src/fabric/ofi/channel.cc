@@ -20,11 +20,12 @@ constexpr std::int64_t kGraceNs = 1'000'000'000;
 // How long operations on a broken connection may take to be told.
 constexpr std::int64_t kFlushNs = 2'000'000'000;
 
-// Of puts and gets in the provider's hands: enough to keep a network busy, and so little that an announcement, which on a
-// stream waits behind them, is answered before they are through.
-constexpr std::size_t kPostedBytesMax = 8 * kMiB;
+// Of puts and gets in the provider's hands: enough to keep a network busy (400 Gbit/s for 40 us), and so little that an
+// announcement, which on a stream waits behind them, is answered before they are through, and that what a local network holds
+// stays in the caches.
+constexpr std::size_t kPostedBytesMax = 2 * kMiB;
 // Of those announced and not yet in the provider's hands: beyond it the next are announced later and together.
-constexpr std::size_t kAnnouncedBytesMax = kPostedBytesMax / 2;
+constexpr std::size_t kAnnouncedBytesMax = 4 * kMiB;
 
 }  // namespace
 
