@@ -93,6 +93,7 @@ runtime::Task<Result<Session*>> Server::begin_again(const Applicant& applicant) 
   if (Session* const other = session_of(id)) co_return other;  // it asked twice
   ROSS_CO_TRY(Session* const session, new_session(applicant.peer, id));
   session->reclaiming = true;
+  returning_.came(id);
   for (const engine::RememberedChange& change : changes) {
     Session::Slot& slot = session->slots[change.slot];
     slot.id = change.sequence;

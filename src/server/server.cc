@@ -91,6 +91,7 @@ Status Server::open_endpoints() {
   if (returning_.grace()) {
     log().info("clients of before may come back within {} ms", options_.lease.count());
     at(loop_.clock().monotonic_ns() + lease_ns(), [this] { returning_.end(); });
+    at(loop_.clock().monotonic_ns() + 2 * lease_ns(), [this] { returning_.end_for_all(); });
     returning_.when_over([this] { at(loop_.clock().monotonic_ns() + lease_ns(), [this] { release_orphans(); }); });
   }
   return {};

@@ -1,6 +1,7 @@
 #include "server/session.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "server/connection.h"
 #include "server/server.h"
@@ -69,13 +70,14 @@ runtime::Task<Status> Session::clean_up() {
     struct Held {
       fs::FileSystem* fs;
       fs::FileId file;
+      std::uint64_t number;
       std::uint64_t owner;
     };
     std::vector<Held> locks;
     for (const auto& [id, file] : files) {
-      for (const std::uint64_t owner : file->owners) locks.push_back({file->fs.get(), file->id, owner});
+      for (const std::uint64_t owner : file->owners) locks.push_back({file->fs.get(), file->id, id, owner});
     }
-    std::ranges::sort(locks, {}, &Held::owner);
+    std::ranges::sort(locks, {}, [](const Held& held) { return std::pair(held.owner, held.number); });
     for (const Held& held : locks) static_cast<void>(co_await held.fs->unlock_owner(held.file, held.owner));
     if (jobs == 0) break;
     constexpr std::int64_t kAgainNs = 5'000'000;

@@ -16,6 +16,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <set>
 #include <vector>
 
 #include "fabric/channel.h"
@@ -37,8 +38,8 @@ class Session {
     std::shared_ptr<fs::FileSystem> fs;  // shared with the container's other files
     std::uint32_t container = 0;
     fs::FileId id;
-    std::uint32_t users = 0;                    // jobs at work on it
-    absl::flat_hash_set<std::uint64_t> owners;  // that took locks through it
+    std::uint32_t users = 0;         // jobs at work on it
+    std::set<std::uint64_t> owners;  // that took locks through it
   };
 
   // The last change of a slot, by its id.
