@@ -55,7 +55,7 @@ runtime::Task<Result<Begun>> Server::find_or_make(const Applicant& applicant) {
   Session* session = outlives ? session_of(applicant.client) : nullptr;
   if (session != nullptr) {
     if (session->peer().uid != peer.uid) co_return fail(EACCES, "the session belongs to another user");
-    if (session->leaving) co_return fail(EAGAIN, "the session is being ended");
+    if (session->ends()) co_return fail(EAGAIN, "the session is being ended");
   } else if (applicant.returning) {
     ROSS_CO_TRY(session, co_await begin_again(applicant));
   } else {

@@ -1,7 +1,7 @@
 // Returning: the clients that this pool's server had in its earlier life, until they are back or given up.
 //
 // While some are awaited, nobody else takes locks: they may be those that a client who comes back had. Who has a session again by
-// the end of the lease, and is still asking for what it had, is awaited for one lease more and not given up. Files without a name
+// the end of the lease, and is still asking for what it had, is awaited for one lease more. Files without a name
 // stay for a lease longer, because such a client may have them open, or have made one and not been told: it asks again when it is
 // back, and that takes its time if it loses its connection once more.
 //
@@ -32,7 +32,7 @@ class Returning {
   Status load();
   // The lease is over: who has not come by now does not come any more.
   void end();
-  // Another one is over: nobody is waited for any more. Who came meanwhile stays.
+  // Another one is over: nobody is waited for any more. Whose session is not what it was by now has none (the server ends it).
   void end_for_all();
   // Called once, when nobody is awaited any more; not when the server stops before.
   void when_over(std::function<void()> call) { when_over_ = std::move(call); }

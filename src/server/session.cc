@@ -15,7 +15,7 @@ Session::~Session() {
 void Session::join(Connection& connection) {
   if (connection.generation() > generation) {
     generation = connection.generation();
-    cut_off_all_but(connection);
+    cut_off_all_but(&connection);
   }
   ++absences_;
   connections.insert(&connection);
@@ -30,13 +30,19 @@ void Session::leave(Connection& connection) {
 
 void Session::end(const Connection& last) {
   ended_ = true;
-  cut_off_all_but(last);
+  cut_off_all_but(&last);
+}
+
+void Session::give_up() {
+  ended_ = true;
+  if (connections.empty()) return end_now();
+  cut_off_all_but(nullptr);
 }
 
 // In their order, which a simulation can replay.
-void Session::cut_off_all_but(const Connection& one) {
+void Session::cut_off_all_but(const Connection* one) {
   std::vector<Connection*> others(connections.begin(), connections.end());
-  std::erase(others, &one);
+  std::erase(others, one);
   std::ranges::sort(others, {}, &Connection::id);
   for (Connection* const connection : others) connection->cut_off();
 }

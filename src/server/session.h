@@ -65,6 +65,8 @@ class Session {
   [[nodiscard]] const fabric::Peer& peer() const { return peer_; }
   [[nodiscard]] const wire::ClientId& client() const { return client_; }
   [[nodiscard]] bool outlives_connections() const { return client_ != wire::ClientId{}; }
+  // Nobody may join or have it any more.
+  [[nodiscard]] bool ends() const { return leaving || ended_; }
   // Whose end is seen here: a process of this machine.
   void watch(std::unique_ptr<ProcessWatch> process) { process_ = std::move(process); }
 
@@ -74,6 +76,8 @@ class Session {
   void leave(Connection& connection);
   // Cuts off every connection but one; then the session ends with that one.
   void end(const Connection& last);
+  // Cuts off all; then the session ends.
+  void give_up();
   // It has no connection (yet): when nobody comes within so long it ends.
   void wait_for_connection(std::int64_t patience_ns);
   // Releases everything now. Of a client that may come back to the server's next life, the store keeps what it remembers.
@@ -89,7 +93,7 @@ class Session {
   absl::flat_hash_map<std::uint64_t, std::uint64_t> peers_owners;                  // ours to the peer's
   absl::flat_hash_map<std::uint16_t, Slot> slots;
   std::uint32_t generation = 0;
-  bool leaving = false;     // nobody may join any more
+  bool leaving = false;     // it releases what it held
   bool reclaiming = false;  // the client came back to a server started anew, and has not all it held yet
   std::uint64_t next_file = 1;
   std::uint32_t next_container = 1;
@@ -98,7 +102,7 @@ class Session {
 
  private:
   void look_for_connection(std::uint64_t absence, std::int64_t until_ns);
-  void cut_off_all_but(const Connection& one);
+  void cut_off_all_but(const Connection* one);
   runtime::Task<Status> clean_up();
 
   Server& server_;

@@ -91,7 +91,7 @@ TEST_F(ReturningTest, NobodyIsWaitedForForEver) {
   on_loop([this] { returning.end_for_all(); });
   EXPECT_FALSE(returning.grace());
   EXPECT_EQ(overs, 1);
-  EXPECT_TRUE(knows(kOne)) << "it has a session";
+  EXPECT_TRUE(knows(kOne)) << "until its session has ended";
 }
 
 TEST_F(ReturningTest, AServerThatStopsTellsNobody) {
