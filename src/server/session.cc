@@ -67,10 +67,13 @@ void Session::end_now() {
   runtime::spawn(clean_up(), [this](Status) { server_.session_ended(*this); });
 }
 
-// Gives back everything the peer held. Waits for locks end with EINTR when their owner goes; because a request may
-// just be on its way into such a wait, the owners are dropped until no request is at work any more.
+// Gives back everything the peer held. What is still at work may be a write under one of its locks: whoever gets that lock next must
+// find it done. Waits for locks end with EINTR when their owner goes; because a request may just be on its way into such a wait,
+// the owners are dropped until no request is at work any more.
 runtime::Task<Status> Session::clean_up() {
+  constexpr std::int64_t kAgainNs = 5'000'000;
   runtime::Loop& loop = server_.loop();
+  while (jobs > lock_waits) co_await loop.sleep_until(loop.clock().monotonic_ns() + kAgainNs);
   for (;;) {
     // A copy: opens that end meanwhile still add files.
     struct Held {
@@ -86,7 +89,6 @@ runtime::Task<Status> Session::clean_up() {
     std::ranges::sort(locks, {}, [](const Held& held) { return std::pair(held.owner, held.number); });
     for (const Held& held : locks) static_cast<void>(co_await held.fs->unlock_owner(held.file, held.owner));
     if (jobs == 0) break;
-    constexpr std::int64_t kAgainNs = 5'000'000;
     co_await loop.sleep_until(loop.clock().monotonic_ns() + kAgainNs);
   }
   // What a client has that will come back to the server's next life stays open in the store's eyes.

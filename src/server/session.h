@@ -97,8 +97,9 @@ class Session {
   bool reclaiming = false;  // the client came back to a server started anew, and has not all it held yet
   std::uint64_t next_file = 1;
   std::uint32_t next_container = 1;
-  std::uint32_t jobs = 0;     // of all connections
-  std::uint32_t opening = 0;  // opens at work, which will be files
+  std::uint32_t jobs = 0;        // of all connections
+  std::uint32_t lock_waits = 0;  // of these, those that may wait for a lock
+  std::uint32_t opening = 0;     // opens at work, which will be files
 
  private:
   void look_for_connection(std::uint64_t absence, std::int64_t until_ns);
