@@ -107,7 +107,7 @@ Recovery::Work Recovery::run() {
       continue;
     }
     if (heard_.exchange(false)) pause_ns = kFirstPauseNs;
-    const std::uint32_t generation = generation_ + 1;
+    const std::uint32_t generation = ++tries_;
     const std::int64_t end_ns = since_ns_ + options_.patience_ns;
     lock.unlock();
     const Status outcome = co_await bring_back(generation, std::min(end_ns, loop_.clock().monotonic_ns() + kTryNs));

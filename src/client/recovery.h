@@ -35,7 +35,8 @@ struct SessionState;
 struct Place {
   std::string address;  // in the fabric's form
   wire::Token token{};
-  std::uint32_t generation = 0;  // how often it was brought back
+  // Grows with each try to bring it back: what an earlier one, also one that failed, has left on its way is refused.
+  std::uint32_t generation = 0;
 };
 
 class Recovery {
@@ -120,7 +121,8 @@ class Recovery {
   runtime::WaitQueue changed_;
   bool running_ = false;  // from the first loss on
   bool told_ = false;     // a person waits
-  std::uint32_t generation_ = 0;
+  std::uint32_t tries_ = 0;
+  std::uint32_t generation_ = 0;  // of the last try that succeeded
   bool down_ = false;
   bool stopping_ = false;
   std::int64_t since_ns_ = 0;  // of the outage

@@ -6,6 +6,8 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
+#include <bit>
 
 #include "base/random.h"
 #include "engine/container.h"
@@ -63,6 +65,11 @@ class LocalPool final : public Pool {
   Status close() override;
 
  private:
+  [[nodiscard]] std::uint64_t random_key() const {
+    std::array<std::uint8_t, sizeof(std::uint64_t)> bytes{};
+    core_->options.fill_random(bytes);
+    return std::bit_cast<std::uint64_t>(bytes);
+  }
   // Mutex held.
   Result<ContainerState*> find(std::string_view name) {
     const auto found = core_->container_names.find(name);
@@ -98,7 +105,7 @@ Status LocalPool::create_container(std::string_view name, const ContainerOptions
     core_->mark_pool_record_dirty();
     ContainerState state{.id = id, .record = {}};
     state.record.name = name;
-    state.record.name_seed = random_seed();
+    state.record.name_seed = random_key();
     state.record.quota_bytes = options.quota_bytes;
     state.record.quota_nodes = options.quota_nodes;
     state.record.created_ns = core_->now_ns();

@@ -18,11 +18,13 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/clock.h"
+#include "base/random_bytes.h"
 #include "base/status.h"
 #include "disk/disk.h"
 #include "fs/file_system.h"
@@ -57,6 +59,8 @@ struct PoolOptions {
   // For a server: the pool knows clients, remembers their changes, and can keep changes beyond the end of the process (clients.h).
   // From its first opening so, the pool is of format version 2.
   bool serves_clients = false;
+  // Where the keys come from under which containers hash their names.
+  std::function<void(std::span<std::uint8_t>)> fill_random = ross::fill_random;
   // Simulation: what tells one run of the machine from the next. Empty: the machine's boot id.
   std::string boot_id;
   // Simulation: the store's world and the disks, in the order of the pool's devices. Null: the machine's. With env set there is

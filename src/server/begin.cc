@@ -55,7 +55,7 @@ runtime::Task<Result<Begun>> Server::find_or_make(const Applicant& applicant) {
   Session* session = outlives ? session_of(applicant.client) : nullptr;
   if (session != nullptr) {
     if (session->peer().uid != peer.uid) co_return fail(EACCES, "the session belongs to another user");
-    if (session->leaving) co_return fail(EAGAIN, "the session is being ended");
+    if (session->ends()) co_return fail(EAGAIN, "the session is being ended");
   } else if (applicant.returning) {
     ROSS_CO_TRY(session, co_await begin_again(applicant));
   } else {
@@ -93,6 +93,7 @@ runtime::Task<Result<Session*>> Server::begin_again(const Applicant& applicant) 
   if (Session* const other = session_of(id)) co_return other;  // it asked twice
   ROSS_CO_TRY(Session* const session, new_session(applicant.peer, id));
   session->reclaiming = true;
+  returning_.came(id);
   for (const engine::RememberedChange& change : changes) {
     Session::Slot& slot = session->slots[change.slot];
     slot.id = change.sequence;

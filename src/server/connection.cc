@@ -160,6 +160,7 @@ Status Connection::check_bounds(Job& job, std::size_t payload_bytes) {
   if (job.lock_wait) {
     job.counted_bytes = 0;
     ++lock_waits_;
+    ++session_->lock_waits;
     if (lock_waits_ > 2 * wire::kLockWaitsMax) return Status(EPROTO, "more waits for locks than granted");
     return {};
   }
@@ -268,6 +269,7 @@ void Connection::release(Job& job) {
   }
   if (job.lock_wait) {
     --lock_waits_;
+    --session_->lock_waits;
   } else if (job.counted) {
     --inflight_;
     inflight_bytes_ -= job.counted_bytes;

@@ -34,7 +34,7 @@ class Connection final : private fabric::Receiver {
   void cut_off() { channel_->close(); }
   [[nodiscard]] std::uint64_t id() const { return id_; }
   [[nodiscard]] bool greeted() const { return session_ != nullptr; }
-  // How often its client had come back when it made this connection.
+  // How often its client had tried to come back when it made this connection.
   [[nodiscard]] std::uint32_t generation() const { return generation_; }
 
  private:

@@ -39,15 +39,15 @@ Connection::Work Connection::close_container(Job& job) {
   const std::uint32_t container = job.request.container;
   auto closed = session_->containers.find(container);
   if (closed == session_->containers.end()) co_return Status(EBADF, "no such container is open in this session");
-  std::vector<std::unique_ptr<File>> files;
-  const bool busy = std::any_of(session_->files.begin(), session_->files.end(), [container](const auto& named) {
-    return named.second->container == container && named.second->users > 0;
-  });
-  if (busy) co_return Status(EBUSY, "the container is closed while requests on it are in flight");
-  for (auto& [id, file] : session_->files) {
-    if (file->container == container) files.push_back(std::move(file));
+  std::vector<std::uint64_t> numbers;
+  for (const auto& [number, file] : session_->files) {
+    if (file->container != container) continue;
+    if (file->users > 0) co_return Status(EBUSY, "the container is closed while requests on it are in flight");
+    numbers.push_back(number);
   }
-  absl::erase_if(session_->files, [](const auto& named) { return named.second == nullptr; });
+  std::ranges::sort(numbers);
+  std::vector<std::unique_ptr<File>> files;
+  for (const std::uint64_t number : numbers) files.push_back(std::move(session_->files.extract(number).mapped()));
   std::shared_ptr<fs::FileSystem> held = std::move(closed->second);
   session_->containers.erase(closed);
   for (const std::unique_ptr<File>& file : files) {

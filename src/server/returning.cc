@@ -13,7 +13,7 @@ Status Returning::load() {
   if (!known.has_value()) return std::move(known).error();
   for (engine::ClientRecord& record : *known) {
     const wire::ClientId id = record.id;
-    awaited_.emplace(id, std::move(record));
+    awaited_.emplace(id, Awaited{.record = std::move(record)});
   }
   over_ = awaited_.empty();
   return {};
@@ -21,25 +21,38 @@ Status Returning::load() {
 
 const engine::ClientRecord* Returning::record(const wire::ClientId& client) const {
   const auto found = awaited_.find(client);
-  return found == awaited_.end() ? nullptr : &found->second;
+  return found == awaited_.end() ? nullptr : &found->second.record;
 }
 
 void Returning::done(const wire::ClientId& client) {
   if (awaited_.erase(client) > 0 && awaited_.empty()) end();
 }
 
+void Returning::came(const wire::ClientId& client) {
+  const auto found = awaited_.find(client);
+  if (found != awaited_.end()) found->second.came = true;
+}
+
 void Returning::end() {
   if (over_ || std::exchange(giving_up_, true)) return;
   std::vector<wire::ClientId> missing;
-  for (const auto& [id, record] : awaited_) missing.push_back(id);
-  awaited_.clear();
+  for (const auto& [id, awaited] : awaited_) {
+    if (!awaited.came) missing.push_back(id);
+  }
+  for (const wire::ClientId& id : missing) awaited_.erase(id);
   if (!missing.empty()) log().info("{} clients of before have not come back: given up", missing.size());
   runtime::spawn(give_up(std::move(missing)), [this](const Status& status) {
+    giving_up_ = false;
     if (!status.ok()) log().error("giving up clients of before: {}", status.message());
-    const bool stopped = over_;
+    if (over_ || !awaited_.empty()) return;
     stop();
-    if (!stopped && when_over_) when_over_();
+    if (when_over_) when_over_();
   });
+}
+
+void Returning::end_for_all() {
+  awaited_.clear();
+  end();
 }
 
 runtime::Task<Status> Returning::give_up(std::vector<wire::ClientId> missing) {

@@ -1,7 +1,8 @@
 // Returning: the clients that this pool's server had in its earlier life, until they are back or given up.
 //
-// While some are awaited, nobody else takes locks: they may be those that a client who comes back had. Files without a name stay
-// for a lease longer, because such a client may have them open, or have made one and not been told: it asks again when it is
+// While some are awaited, nobody else takes locks: they may be those that a client who comes back had. Who has a session again by
+// the end of the lease, and is still asking for what it had, is awaited for one lease more. Files without a name
+// stay for a lease longer, because such a client may have them open, or have made one and not been told: it asks again when it is
 // back, and that takes its time if it loses its connection once more.
 //
 // Ownership: the server's. Threading: owner thread (the server's), but load().
@@ -29,12 +30,16 @@ class Returning {
 
   // Reads who is awaited; blocks.
   Status load();
-  // Who has not come by now does not come any more.
+  // The lease is over: who has not come by now does not come any more.
   void end();
+  // Another one is over: nobody is waited for any more. Whose session is not what it was by now has none (the server ends it).
+  void end_for_all();
   // Called once, when nobody is awaited any more; not when the server stops before.
   void when_over(std::function<void()> call) { when_over_ = std::move(call); }
   [[nodiscard]] bool awaits(const wire::ClientId& client) const { return awaited_.contains(client); }
   [[nodiscard]] const engine::ClientRecord* record(const wire::ClientId& client) const;
+  // It has a session again, and not yet all it had.
+  void came(const wire::ClientId& client);
   // It is here again with all it had, or has gone for good.
   void done(const wire::ClientId& client);
 
@@ -58,7 +63,11 @@ class Returning {
 
   engine::Clients* const clients_;
   Worker& worker_;
-  std::map<wire::ClientId, engine::ClientRecord> awaited_;
+  struct Awaited {
+    engine::ClientRecord record;
+    bool came = false;
+  };
+  std::map<wire::ClientId, Awaited> awaited_;
   bool over_ = true;
   bool giving_up_ = false;
   std::function<void()> when_over_;

@@ -91,6 +91,7 @@ Status Server::open_endpoints() {
   if (returning_.grace()) {
     log().info("clients of before may come back within {} ms", options_.lease.count());
     at(loop_.clock().monotonic_ns() + lease_ns(), [this] { returning_.end(); });
+    at(loop_.clock().monotonic_ns() + 2 * lease_ns(), [this] { end_reclaiming(); });
     returning_.when_over([this] { at(loop_.clock().monotonic_ns() + lease_ns(), [this] { release_orphans(); }); });
   }
   return {};
@@ -219,7 +220,7 @@ Result<Session*> Server::session_for(const wire::Hello& hello, const fabric::Pee
   if (stopping_) return fail(ESHUTDOWN, "the server is stopping");
   if (hello.session != wire::Token{}) {
     const auto found = sessions_.find(hello.session);
-    if (found == sessions_.end() || found->second->leaving || hello.generation < found->second->generation) {
+    if (found == sessions_.end() || found->second->ends() || hello.generation < found->second->generation) {
       return fail(ESTALE, "there is no such session (any more): begin another", Retry::kSession);
     }
     Session& session = *found->second;
@@ -276,6 +277,17 @@ void Server::session_ended(Session& session) {
   }
   sessions_.erase(session.token());
   stop_when_empty();
+}
+
+// Who has its session again and takes longer than a lease to ask for what it had: the others' locks wait no longer.
+void Server::end_reclaiming() {
+  if (stopping_) return;
+  std::vector<Session*> reclaiming;
+  for (const auto& [token, session] : sessions_) {
+    if (session->reclaiming && !session->leaving) reclaiming.push_back(session.get());
+  }
+  for (Session* const session : reclaiming) session->give_up();
+  returning_.end_for_all();
 }
 
 // ---- on the worker's thread ----

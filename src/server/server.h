@@ -160,6 +160,7 @@ class Server final : public client::Hosting {
   Status open_endpoints();
   Result<Session*> new_session(const fabric::Peer& peer, const wire::ClientId& client);
   void release_orphans();
+  void end_reclaiming();
   runtime::Task<Result<Begun>> find_or_make(const Applicant& applicant);
   runtime::Task<Result<Session*>> begin_again(const Applicant& applicant);
   [[nodiscard]] Session* session_of(const wire::ClientId& client) const;

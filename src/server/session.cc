@@ -1,6 +1,7 @@
 #include "server/session.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "server/connection.h"
 #include "server/server.h"
@@ -14,7 +15,7 @@ Session::~Session() {
 void Session::join(Connection& connection) {
   if (connection.generation() > generation) {
     generation = connection.generation();
-    cut_off_all_but(connection);
+    cut_off_all_but(&connection);
   }
   ++absences_;
   connections.insert(&connection);
@@ -29,13 +30,19 @@ void Session::leave(Connection& connection) {
 
 void Session::end(const Connection& last) {
   ended_ = true;
-  cut_off_all_but(last);
+  cut_off_all_but(&last);
+}
+
+void Session::give_up() {
+  ended_ = true;
+  if (connections.empty()) return end_now();
+  cut_off_all_but(nullptr);
 }
 
 // In their order, which a simulation can replay.
-void Session::cut_off_all_but(const Connection& one) {
+void Session::cut_off_all_but(const Connection* one) {
   std::vector<Connection*> others(connections.begin(), connections.end());
-  std::erase(others, &one);
+  std::erase(others, one);
   std::ranges::sort(others, {}, &Connection::id);
   for (Connection* const connection : others) connection->cut_off();
 }
@@ -60,25 +67,28 @@ void Session::end_now() {
   runtime::spawn(clean_up(), [this](Status) { server_.session_ended(*this); });
 }
 
-// Gives back everything the peer held. Waits for locks end with EINTR when their owner goes; because a request may
-// just be on its way into such a wait, the owners are dropped until no request is at work any more.
+// Gives back everything the peer held. What is still at work may be a write under one of its locks: whoever gets that lock next must
+// find it done. Waits for locks end with EINTR when their owner goes; because a request may just be on its way into such a wait,
+// the owners are dropped until no request is at work any more.
 runtime::Task<Status> Session::clean_up() {
+  constexpr std::int64_t kAgainNs = 5'000'000;
   runtime::Loop& loop = server_.loop();
+  while (jobs > lock_waits) co_await loop.sleep_until(loop.clock().monotonic_ns() + kAgainNs);
   for (;;) {
     // A copy: opens that end meanwhile still add files.
     struct Held {
       fs::FileSystem* fs;
       fs::FileId file;
+      std::uint64_t number;
       std::uint64_t owner;
     };
     std::vector<Held> locks;
     for (const auto& [id, file] : files) {
-      for (const std::uint64_t owner : file->owners) locks.push_back({file->fs.get(), file->id, owner});
+      for (const std::uint64_t owner : file->owners) locks.push_back({file->fs.get(), file->id, id, owner});
     }
-    std::ranges::sort(locks, {}, &Held::owner);
+    std::ranges::sort(locks, {}, [](const Held& held) { return std::pair(held.owner, held.number); });
     for (const Held& held : locks) static_cast<void>(co_await held.fs->unlock_owner(held.file, held.owner));
     if (jobs == 0) break;
-    constexpr std::int64_t kAgainNs = 5'000'000;
     co_await loop.sleep_until(loop.clock().monotonic_ns() + kAgainNs);
   }
   // What a client has that will come back to the server's next life stays open in the store's eyes.

@@ -16,6 +16,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <set>
 #include <vector>
 
 #include "fabric/channel.h"
@@ -37,8 +38,8 @@ class Session {
     std::shared_ptr<fs::FileSystem> fs;  // shared with the container's other files
     std::uint32_t container = 0;
     fs::FileId id;
-    std::uint32_t users = 0;                    // jobs at work on it
-    absl::flat_hash_set<std::uint64_t> owners;  // that took locks through it
+    std::uint32_t users = 0;         // jobs at work on it
+    std::set<std::uint64_t> owners;  // that took locks through it
   };
 
   // The last change of a slot, by its id.
@@ -64,6 +65,8 @@ class Session {
   [[nodiscard]] const fabric::Peer& peer() const { return peer_; }
   [[nodiscard]] const wire::ClientId& client() const { return client_; }
   [[nodiscard]] bool outlives_connections() const { return client_ != wire::ClientId{}; }
+  // Nobody may join or have it any more.
+  [[nodiscard]] bool ends() const { return leaving || ended_; }
   // Whose end is seen here: a process of this machine.
   void watch(std::unique_ptr<ProcessWatch> process) { process_ = std::move(process); }
 
@@ -73,6 +76,8 @@ class Session {
   void leave(Connection& connection);
   // Cuts off every connection but one; then the session ends with that one.
   void end(const Connection& last);
+  // Cuts off all; then the session ends.
+  void give_up();
   // It has no connection (yet): when nobody comes within so long it ends.
   void wait_for_connection(std::int64_t patience_ns);
   // Releases everything now. Of a client that may come back to the server's next life, the store keeps what it remembers.
@@ -88,16 +93,17 @@ class Session {
   absl::flat_hash_map<std::uint64_t, std::uint64_t> peers_owners;                  // ours to the peer's
   absl::flat_hash_map<std::uint16_t, Slot> slots;
   std::uint32_t generation = 0;
-  bool leaving = false;     // nobody may join any more
+  bool leaving = false;     // it releases what it held
   bool reclaiming = false;  // the client came back to a server started anew, and has not all it held yet
   std::uint64_t next_file = 1;
   std::uint32_t next_container = 1;
-  std::uint32_t jobs = 0;     // of all connections
-  std::uint32_t opening = 0;  // opens at work, which will be files
+  std::uint32_t jobs = 0;        // of all connections
+  std::uint32_t lock_waits = 0;  // of these, those that may wait for a lock
+  std::uint32_t opening = 0;     // opens at work, which will be files
 
  private:
   void look_for_connection(std::uint64_t absence, std::int64_t until_ns);
-  void cut_off_all_but(const Connection& one);
+  void cut_off_all_but(const Connection* one);
   runtime::Task<Status> clean_up();
 
   Server& server_;

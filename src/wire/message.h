@@ -41,8 +41,9 @@ struct Hello {
   std::uint16_t version = kVersion;
   std::uint16_t reserved = 0;
   std::int32_t pid = 0;
-  std::uint32_t generation = 0;  // how often the client has come back; a higher one ends the connections of lower ones
-  Token session{};               // the session this connection joins; zeros: a new one
+  std::uint32_t generation =
+      0;            // how often the client has tried to come back; a higher one ends the connections of lower ones
+  Token session{};  // the session this connection joins; zeros: a new one
 };
 static_assert(sizeof(Hello) == 32);
 

@@ -177,6 +177,40 @@ TEST_F(ServerTest, AVanishedPeersLocksAndFilesAreReleased) {
   EXPECT_FALSE(run(pool.at("c").model.getattr(file_one->attr.node)).has_value());
 }
 
+TEST_F(ServerTest, AVanishedPeersLastWriteIsDoneBeforeItsLocksAreReleased) {
+  auto heir = attach();
+  const auto file = run(heir->create(kRoot, fs::kRootNode, "f", 0600, {.read = true, .write = true}));
+  constexpr std::size_t kBytes = 1000;
+  Status waited(EINPROGRESS);
+  {
+    RawPeer raw(path());
+    wire::ReplyHeader header{};
+    ASSERT_EQ(raw.ask({.op = wire::Op::kContainerOpen, .name = "c"}, &header), 0);
+    const auto container = static_cast<std::uint32_t>(header.value);
+    ASSERT_EQ(
+        raw.ask({.op = wire::Op::kOpen, .container = container, .node = file->attr.node.value, .mode = 3}, &header), 0);
+    const wire::Lock wanted{.owner = 9, .begin = 0, .end = UINT64_MAX, .kind = 2};
+    const std::uint64_t number = header.value;
+    wire::Request lock{.op = wire::Op::kLock, .container = container, .file = number, .text = wire::as_text(wanted)};
+    ASSERT_EQ(raw.ask(lock), 0);
+    const fs::LockRange all{.owner = 1, .kind = fs::LockKind::kExclusive};
+    loop->start(heir->lock(file->file, all, true), [&waited](Status status) { waited = std::move(status); });
+    pool.at("c").gate.close_gate();
+    raw.send(RawPeer::encoded({.op = wire::Op::kWrite, .container = container, .file = number}), kBytes);
+    ASSERT_EQ(raw.ask({.op = wire::Op::kGetattr, .container = container, .node = 1}), 0);
+  }
+  for (const std::int64_t until = system_clock().monotonic_ns() + 200'000'000; system_clock().monotonic_ns() < until;) {
+    loop->wait(until);
+  }
+  EXPECT_EQ(waited.error(), EINPROGRESS);
+  pool.at("c").gate.open_gate();
+  for (const std::int64_t until = in_20_s(); waited.error() == EINPROGRESS && system_clock().monotonic_ns() < until;) {
+    loop->wait(until);
+  }
+  EXPECT_TRUE(waited.ok());
+  EXPECT_EQ(run(heir->getattr(file->attr.node))->size_bytes, kBytes);
+}
+
 TEST_F(ServerTest, OnlyRootActsForOthers) {
   auto remote = attach();
   const fs::Credential other{.uid = 4711, .gid = 4711};

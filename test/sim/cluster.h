@@ -77,10 +77,13 @@ class Cluster {
   [[nodiscard]] std::uint64_t skipped_here() const;
   [[nodiscard]] std::uint64_t skipped_across() const;
 
+  // Goes into the digest, and is printed when verbose.
   template <class... Args>
   void tell(fmt::format_string<Args...> text, Args&&... args) {
-    if (verbose_) say(fmt::format(text, std::forward<Args>(args)...));
+    say(fmt::format(text, std::forward<Args>(args)...));
   }
+  // A sum over what was told and what network, store and devices did until then: two runs are the same where it is.
+  [[nodiscard]] std::uint64_t digest() const { return digest_; }
 
  private:
   void say(const std::string& text);
@@ -102,6 +105,7 @@ class Cluster {
   std::uint64_t power_cuts_ = 0;
   std::uint64_t skipped_here_ = 0;
   std::uint64_t skipped_across_ = 0;
+  std::uint64_t digest_ = 0;
 };
 
 }  // namespace ross::sim

@@ -10,6 +10,7 @@
 #include "cluster_client.h"
 #include "cluster_faults.h"
 #include "engine/clients.h"
+#include "fresh_thread.h"
 
 namespace ross::sim {
 
@@ -234,7 +235,8 @@ void ClusterRun::count() {
   counts_.skipped_here += cluster_.skipped_here();
   counts_.skipped_across += cluster_.skipped_across();
   counts_.seconds += static_cast<std::uint64_t>(cluster_.now_ns() / kSecond);
-  counts_.digest = counts_.digest * 31 + cluster_.network().digest();
+  cluster_.tell("the end");
+  counts_.digest = counts_.digest * 31 + cluster_.digest();
 }
 
 std::string ClusterRun::all() {
@@ -254,7 +256,9 @@ std::string ClusterRun::all() {
 
 std::string cluster_run(const PoolImage& image, std::uint64_t seed, bool verbose, ClusterCounts& counts) {
   ++counts.runs;
-  return ClusterRun(image, seed, verbose, counts).all();
+  std::string trouble;
+  run_in_fresh_thread([&] { trouble = ClusterRun(image, seed, verbose, counts).all(); });
+  return trouble;
 }
 
 }  // namespace ross::sim

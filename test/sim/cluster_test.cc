@@ -1,11 +1,15 @@
 // Client, network, server and engine in one seeded world: nobody who lives is told an error that is not promised, every change is
 // made once, what was answered outlives the process and what was synced the machine, and who goes leaves nothing behind (cluster_run.h).
 //
-// cluster_test --histories=N [--first=SEED] runs N seeds; --seed=N plays one again and tells every step.
+// cluster_test --histories=N [--first=SEED] runs N seeds; --seed=N plays one again and tells every step, with the digest of all up to
+// it, so that two runs can be compared line by line. --digests prints nothing but the digest of each seed.
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <charconv>
 #include <cstdio>
+#include <filesystem>
+#include <string>
 #include <string_view>
 
 #include "base/log.h"
@@ -17,6 +21,7 @@ namespace {
 std::uint64_t histories = 200;
 std::uint64_t first_seed = 1;
 std::uint64_t only_seed = 0;
+bool only_digests = false;
 
 bool take_number(std::string_view argument, std::string_view name, std::uint64_t& value) {
   if (!argument.starts_with(name)) return false;
@@ -29,12 +34,18 @@ bool take_number(std::string_view argument, std::string_view name, std::uint64_t
 namespace ross::sim {
 namespace {
 
+Result<std::unique_ptr<PoolImage>> make_image() { return PoolImage::make(1, 64 * kMiB); }
+
+std::string digest_line(std::uint64_t seed, const ClusterCounts& counts) {
+  return fmt::format("{} {:x}\n", seed, counts.digest);
+}
+
 class ClusterTest : public ::testing::Test {
  protected:
   void SetUp() override {
     // An end makes every layer complain.
     log().set_level(only_seed != 0 ? spdlog::level::info : spdlog::level::off);
-    auto made = PoolImage::make(1, 64 * kMiB);
+    auto made = make_image();
     ASSERT_TRUE(made.has_value()) << made.error().message();
     image = *std::move(made);
   }
@@ -91,6 +102,36 @@ TEST_F(ClusterTest, ASeedIsPlayedTheSameAgain) {
   }
 }
 
+// Hash tables are in another order there, and memory is elsewhere.
+TEST_F(ClusterTest, ASeedIsPlayedTheSameInEveryProcess) {
+  if (only_seed != 0) return;
+  constexpr int kSeeds = 10;
+  const std::string self = std::filesystem::read_symlink("/proc/self/exe").string();
+  const std::string command = fmt::format("'{}' --digests --first={} --histories={}", self, first_seed, kSeeds);
+  std::FILE* const other = ::popen(command.c_str(), "r");
+  ASSERT_NE(other, nullptr);
+  for (std::uint64_t seed = first_seed; seed < first_seed + kSeeds; ++seed) {
+    ClusterCounts counts;
+    static_cast<void>(cluster_run(*image, seed, false, counts));
+    char line[100] = "";
+    ASSERT_NE(std::fgets(line, sizeof line, other), nullptr) << "seed " << seed;
+    EXPECT_EQ(line, digest_line(seed, counts)) << "seed " << seed;
+  }
+  EXPECT_EQ(::pclose(other), 0);
+}
+
+int print_digests() {
+  log().set_level(spdlog::level::off);
+  const auto image = make_image();
+  if (!image) return 1;
+  for (std::uint64_t seed = first_seed; seed < first_seed + histories; ++seed) {
+    ClusterCounts counts;
+    static_cast<void>(cluster_run(**image, seed, false, counts));
+    std::fputs(digest_line(seed, counts).c_str(), stdout);
+  }
+  return 0;
+}
+
 }  // namespace
 }  // namespace ross::sim
 
@@ -98,11 +139,15 @@ int main(int argc, char** argv) {
   testing::InitGoogleTest(&argc, argv);
   for (int i = 1; i < argc; ++i) {
     const std::string_view argument = argv[i];
+    if (argument == "--digests") {
+      only_digests = true;
+      continue;
+    }
     if (!take_number(argument, "--seed=", only_seed) && !take_number(argument, "--first=", first_seed) &&
         !take_number(argument, "--histories=", histories)) {
       std::fprintf(stderr, "cluster_test: unknown argument %s\n", argv[i]);
       return 2;
     }
   }
-  return RUN_ALL_TESTS();
+  return only_digests ? ross::sim::print_digests() : RUN_ALL_TESTS();
 }

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <set>
 #include <vector>
 
 #include "cluster_client.h"
@@ -50,7 +51,7 @@ runtime::Task<std::string> SharedWork::take_turns(ClusterClient& client, fs::Fil
   co_return judge_call(client, closed, "closing the count").trouble;
 }
 
-void SharedWork::left(ClusterClient& client) { inside_.erase(&client); }
+void SharedWork::left(ClusterClient& client) { std::erase(inside_, &client); }
 
 SharedWork::Verdict SharedWork::enter(ClusterClient& client) {
   for (ClusterClient* const other : inside_) {
@@ -58,7 +59,7 @@ SharedWork::Verdict SharedWork::enter(ClusterClient& client) {
       return {.goes_on = false, .trouble = fmt::format("{} has the lock that {} has", client.host(), other->host())};
     }
   }
-  inside_.insert(&client);
+  inside_.push_back(&client);
   return {};
 }
 

@@ -7,8 +7,8 @@
 #pragma once
 
 #include <map>
-#include <set>
 #include <string>
+#include <vector>
 
 #include "cluster.h"
 
@@ -52,7 +52,7 @@ class SharedWork {
   std::string check_names(fs::FileSystem& container);
 
   Cluster& cluster_;
-  std::set<ClusterClient*> inside_;
+  std::vector<ClusterClient*> inside_;
   std::uint64_t count_ = 0;  // told
   bool maybe_more_ = false;  // somebody was to write one more, and was not told that he did
   std::uint64_t next_name_ = 0;

@@ -4,8 +4,10 @@
 #include <rocksdb/system_clock.h>
 
 #include <algorithm>
-
+#include <deque>
+#include <mutex>
 #include <utility>
+#include <vector>
 
 #include "sim_file_system.h"
 
@@ -25,6 +27,8 @@ class NappingClock final : public rocksdb::SystemClockWrapper {
   }
 };
 
+}  // namespace
+
 class WorldEnv final : public rocksdb::EnvWrapper {
  public:
   explicit WorldEnv(const std::shared_ptr<SimFileSystem>& files) : EnvWrapper(rocksdb::NewCompositeEnv(files)) {
@@ -32,15 +36,75 @@ class WorldEnv final : public rocksdb::EnvWrapper {
     system_clock_ = std::make_shared<NappingClock>();
   }
   void SleepForMicroseconds(int wanted_us) override { system_clock_->SleepForMicroseconds(wanted_us); }
+
+  void hold_jobs() { holds_jobs_ = true; }
+  std::size_t run_jobs();
+  void Schedule(void (*run)(void*), void* argument, Priority priority, void* tag, void (*taken_back)(void*)) override;
+  int UnSchedule(void* tag, Priority priority) override;
+  unsigned int GetThreadPoolQueueLen(Priority priority) const override;
+
+ private:
+  struct Job {
+    void (*run)(void*);
+    void* argument;
+    Priority priority;
+    void* tag;
+    void (*taken_back)(void*);
+  };
+  bool holds_jobs_ = false;  // constant once a database is open
+  mutable std::mutex mutex_;
+  std::deque<Job> jobs_;  // guarded by mutex_
 };
 
-}  // namespace
+// Called with the database's mutex held.
+void WorldEnv::Schedule(void (*run)(void*), void* argument, Priority priority, void* tag, void (*taken_back)(void*)) {
+  if (!holds_jobs_) return EnvWrapper::Schedule(run, argument, priority, tag, taken_back);
+  const std::lock_guard lock(mutex_);
+  jobs_.push_back({run, argument, priority, tag, taken_back});
+}
+
+int WorldEnv::UnSchedule(void* tag, Priority priority) {
+  if (!holds_jobs_) return EnvWrapper::UnSchedule(tag, priority);
+  std::vector<Job> taken;
+  {
+    const std::lock_guard lock(mutex_);
+    std::erase_if(jobs_, [&](const Job& job) {
+      if (job.tag != tag || job.priority != priority) return false;
+      taken.push_back(job);
+      return true;
+    });
+  }
+  for (const Job& job : taken) {
+    if (job.taken_back != nullptr) job.taken_back(job.argument);
+  }
+  return static_cast<int>(taken.size());
+}
+
+unsigned int WorldEnv::GetThreadPoolQueueLen(Priority priority) const {
+  if (!holds_jobs_) return EnvWrapper::GetThreadPoolQueueLen(priority);
+  const std::lock_guard lock(mutex_);
+  return static_cast<unsigned int>(std::ranges::count(jobs_, priority, &Job::priority));
+}
+
+std::size_t WorldEnv::run_jobs() {
+  std::size_t count = 0;
+  for (;; ++count) {
+    std::unique_lock lock(mutex_);
+    if (jobs_.empty()) return count;
+    const Job job = jobs_.front();
+    jobs_.pop_front();
+    lock.unlock();
+    job.run(job.argument);
+  }
+}
 
 SimEnv::SimEnv(std::uint64_t seed)
     : files_(std::make_shared<SimFileSystem>(seed)), env_(std::make_unique<WorldEnv>(files_)) {}
 SimEnv::~SimEnv() = default;
 
 rocksdb::Env* SimEnv::env() { return env_.get(); }
+void SimEnv::hold_jobs() { env_->hold_jobs(); }
+std::size_t SimEnv::run_jobs() { return env_->run_jobs(); }
 void SimEnv::cut_power() { files_->files().cut_power(); }
 void SimEnv::restore_power() { files_->files().restore_power(); }
 void SimEnv::cut_power_at(std::uint64_t nth, std::function<void()> on_cut) {

@@ -18,8 +18,8 @@
 //
 // Not deterministic: RocksDB's background jobs run on the threads of Env::Default(), so the order of their operations
 // among those of the foreground, and with it what "the nth operation" hits, may differ between runs of one seed as
-// soon as there are such jobs (flushes and compactions; none in a store smaller than its write buffer). Time is the machine's.
-// Files are never on the machine's disk.
+// soon as there are such jobs (flushes and compactions; none in a store smaller than its write buffer). Unless they are held
+// (hold_jobs()): then they run where the caller says, on its thread. Time is the machine's. Files are never on the machine's disk.
 //
 // Ownership: outlives every database in it. Threading: any thread.
 #pragma once
@@ -48,6 +48,7 @@ struct EnvFile {
 };
 
 class SimFileSystem;
+class WorldEnv;
 
 class SimEnv {
  public:
@@ -57,6 +58,11 @@ class SimEnv {
   SimEnv& operator=(const SimEnv&) = delete;
 
   [[nodiscard]] rocksdb::Env* env();
+
+  // Before the first database is opened: background jobs wait for run_jobs(). A database that is closed takes its own back.
+  void hold_jobs();
+  // Runs those that wait, and those that they ask for, on this thread, which is in no call of a database. How many ran.
+  std::size_t run_jobs();
 
   // Rolls the dice for everything unsynced. Handles opened before never work again.
   void cut_power();
@@ -88,7 +94,7 @@ class SimEnv {
 
  private:
   const std::shared_ptr<SimFileSystem> files_;
-  const std::unique_ptr<rocksdb::Env> env_;
+  const std::unique_ptr<WorldEnv> env_;
 };
 
 }  // namespace ross::sim

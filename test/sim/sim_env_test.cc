@@ -7,6 +7,7 @@
 #include <rocksdb/env.h>
 #include <rocksdb/options.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <memory>
@@ -290,6 +291,38 @@ TEST(SimEnv, OneOpenerAtATime) {
   EXPECT_TRUE(status.IsIOError()) << status.ToString();
   store.reset();
   EXPECT_TRUE(open_store(world, 64 << 20));
+}
+
+std::size_t tables(const SimEnv& world) {
+  const std::vector<EnvFile> files = world.files();
+  return static_cast<std::size_t>(
+      std::ranges::count_if(files, [](const EnvFile& file) { return file.path.ends_with(".sst"); }));
+}
+
+TEST(SimEnv, JobsThatAreHeldRunWhereTheCallerSays) {
+  SimEnv world(1);
+  world.hold_jobs();
+  make_room(world);
+  rocksdb::Options options;
+  options.env = world.env();
+  options.create_if_missing = true;
+  options.write_buffer_size = 64 << 10;
+  options.max_write_buffer_number = 64;
+  rocksdb::DB* opened = nullptr;
+  ASSERT_TRUE(rocksdb::DB::Open(options, "/pool/store", &opened).ok());
+  std::unique_ptr<rocksdb::DB> store(opened);
+  const auto fill = [&store] {
+    for (int i = 0; i < 500; ++i) ASSERT_TRUE(store->Put({}, std::to_string(i), std::string(1000, 'v')).ok());
+  };
+  fill();
+  EXPECT_EQ(tables(world), 0U) << "full write buffers are flushed by jobs";
+  EXPECT_GT(world.run_jobs(), 0U);
+  EXPECT_GT(tables(world), 0U);
+  EXPECT_EQ(world.run_jobs(), 0U);
+  // A closed store has no jobs left.
+  fill();
+  store.reset();
+  EXPECT_EQ(world.run_jobs(), 0U);
 }
 
 }  // namespace

@@ -165,7 +165,7 @@ class World::Plugged final : public disk::Disk {
   disk::SimDisk& disk_;
 };
 
-World::World(const PoolImage& image, std::uint64_t seed) : image_(image), env_(seed) {
+World::World(const PoolImage& image, std::uint64_t seed) : image_(image), random_(seed ^ 0x5eed), env_(seed) {
   clock_.advance(1'000'000'000);  // zero means "never" to some
   auto loop = runtime::Loop::create({.clock = &clock_});
   ROSS_CHECK(loop.has_value(), "a simulated world needs a loop");
@@ -185,12 +185,23 @@ World::World(const PoolImage& image, std::uint64_t seed) : image_(image), env_(s
   }
 }
 
-World::~World() = default;
+World::~World() {
+  if (store_jobs_.env != nullptr) loop_->remove(store_jobs_);
+}
+
+void World::run_store_jobs_in_loop() {
+  env_.hold_jobs();
+  store_jobs_.env = &env_;
+  ROSS_CHECK(loop_->add(store_jobs_).ok(), "a loop takes a poller without a descriptor");
+}
 
 engine::PoolOptions World::options() {
   engine::PoolOptions options;
   options.commit_interval_ns = 0;
   options.clock = &clock_;
+  options.fill_random = [this](std::span<std::uint8_t> bytes) {
+    for (std::uint8_t& byte : bytes) byte = static_cast<std::uint8_t>(random_());
+  };
   options.env = env_.env();
   options.devices = disks_.size();
   options.boot_id = "boot " + std::to_string(boots_.load());

@@ -81,6 +81,9 @@ class World {
   // What a pool in this world is opened with; the caller may change the rest.
   [[nodiscard]] engine::PoolOptions options();
   Result<std::unique_ptr<engine::Pool>> open_pool(const engine::PoolOptions& options);
+  // From now on the store's background jobs run in the passes of the loop, and with them a run is the same in every process.
+  // Before the first pool is opened.
+  void run_store_jobs_in_loop();
   Result<engine::FsckReport> fsck(const engine::PoolOptions& options, const engine::FsckOptions& fsck_options);
 
   void cut_power();
@@ -110,6 +113,11 @@ class World {
   [[nodiscard]] std::uint64_t disk_flushes() const { return flushes_.load(); }
 
  private:
+  struct StoreJobs final : runtime::Poller {
+    SimEnv* env = nullptr;  // null: not in the loop
+    std::size_t poll() override { return env->run_jobs(); }
+    std::int64_t arm() override { return 0; }  // time is simulated: nobody sleeps
+  };
   class Plugged;  // a device as a pool has it: the world keeps the disk itself
   // True when one more brings the countdown to its end.
   static bool counts_down(std::atomic<std::uint64_t>& countdown);
@@ -121,8 +129,10 @@ class World {
   std::function<void()> when_it_ends_;
   disk::Request torn_;  // the write that the power went with
   SimClock clock_;
+  Random random_;  // what is random in a pool
   std::unique_ptr<runtime::Loop> loop_;
   SimEnv env_;
+  StoreJobs store_jobs_;
   std::vector<std::unique_ptr<disk::SimDisk>> disks_;
   std::atomic<bool> powered_{true};
   std::atomic<std::uint64_t> writes_{0};
