@@ -17,13 +17,15 @@ namespace {
 constexpr std::string_view kOwn = "ross-ofi-";
 constexpr std::size_t kFilesMax = 100'000;  // looked at in one sweep
 
-// When the process began, in the kernel's ticks since boot; 0 when there is none of that pid.
+// When the process began, in the kernel's ticks since boot; 0 when there is none of that pid, or what is left of it waits to be
+// reaped.
 std::uint64_t start_of(long pid) {
   std::ifstream file(fmt::format("/proc/{}/stat", pid));
   std::string line;
   if (!std::getline(file, line)) return 0;
   const std::size_t after_name = line.rfind(')');  // the name may hold anything
   if (after_name == std::string::npos) return 0;
+  if (line.compare(after_name, 3, ") Z") == 0 || line.compare(after_name, 3, ") X") == 0) return 0;
   std::size_t at = after_name + 1;
   for (int field = 3; field < 22 && at != std::string::npos; ++field) at = line.find(' ', at + 1);
   if (at == std::string::npos) return 0;
