@@ -27,6 +27,7 @@ constexpr std::int64_t kTurnInRevokeNs = 2'000'000;
 // A provider that cannot wake us is looked at so often, doubling from the one to the other while nothing comes.
 constexpr std::int64_t kIdleMinNs = 50'000;
 constexpr std::int64_t kIdleMaxNs = 2'000'000;
+constexpr std::int64_t kIdleMaxNsOfPair = 20'000'000;
 constexpr std::int64_t kRetryNs = 100'000;
 constexpr std::int64_t kDialLookNs = 20'000'000;
 constexpr std::int64_t kLingerNs = 50'000'000;  // of an endpoint's destructor, for last words to leave
@@ -171,16 +172,16 @@ std::int64_t OfiEndpoint::arm() {
   if (!arrivals_.empty()) return 0;
   if (!awake_.empty() && !blocked_) return 0;
   std::int64_t limit = kUntilReadable;
-  if (blocked_ || !stalled_.empty()) limit = kRetryNs;
+  if (pair_ == nullptr && (blocked_ || !stalled_.empty())) limit = kRetryNs;
   if (!closing_.empty()) limit = std::min(limit, kIdleMaxNs);
   for (const Dial& dial : dials_) {
     if (dial.channel == nullptr) return 0;
     limit = std::min(limit, std::clamp<std::int64_t>(dial.deadline_ns - now(), 0, kDialLookNs));
   }
   if (pair_ != nullptr) {
-    // What completes our operations are the other end's passes, which ring; this is for those that had nothing to tell.
-    if (awaits() && !pair_->over()) {
-      idle_ns_ = std::clamp(2 * idle_ns_, kIdleMinNs, kIdleMaxNs);
+    // The other end's passes complete our operations and make room, and ring. Its turns it does not tell of, and it may have died.
+    if (!pair_->over() && (blocked_ || awaits())) {
+      idle_ns_ = std::clamp(2 * idle_ns_, kIdleMinNs, kIdleMaxNsOfPair);
       limit = std::min(limit, idle_ns_);
     }
     return pair_->fall_asleep() ? limit : 0;

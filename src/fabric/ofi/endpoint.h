@@ -94,6 +94,11 @@ class OfiEndpoint final : public Endpoint, public runtime::Poller {
     return !pair_->gone();
   }
   [[nodiscard]] const std::string& peer_name() const { return pair_->peer_name(); }
+  // Takes no turn any more. Whether the other end is out, too: then this endpoint may be destroyed without a wait.
+  bool part() {
+    pair_->close();
+    return pair_->quiet();
+  }
   // Nothing that was said is on its way to somebody who may hear it.
   [[nodiscard]] bool was_heard() const { return !bye_said_ || pair_->over() || pair_->was_heard(); }
 

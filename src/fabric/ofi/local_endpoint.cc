@@ -313,6 +313,7 @@ Status LocalEndpoint::make_endpoint(Line& line) {
 }
 
 void LocalEndpoint::accepted(Line& line, std::unique_ptr<Channel> channel) {
+  if (line.state != Line::State::kMeeting) return;  // too late: it is destroyed
   line.state = Line::State::kMet;
   --unsettled_;
   Connecting* const connecting = std::exchange(line.connecting, nullptr);
@@ -334,30 +335,31 @@ std::size_t LocalEndpoint::settle() {
   for (std::size_t i = 0; i < lines_.size();) {
     Line& line = *lines_[i];
     if (line.state == Line::State::kDialing && line.failed.ok() && at < line.deadline_ns) dial(line);
-    const bool late = line.state != Line::State::kMet && at >= line.deadline_ns;
-    const bool ends = line.state == Line::State::kOver ? late || line.endpoint->was_heard() : late || !line.failed.ok();
-    if (!ends) {
-      ++i;
+    if (line.state < Line::State::kMet && (!line.failed.ok() || at >= line.deadline_ns)) {
+      ++count;
+      line.state = Line::State::kOver;
+      line.deadline_ns = at;
+      tell_failure(line);  // which may add lines
+    }
+    if (line.state == Line::State::kOver && (at >= line.deadline_ns || line.endpoint->was_heard()) &&
+        (line.endpoint == nullptr || line.endpoint->part())) {
+      ++count;
+      --unsettled_;
+      if (line.socket) watch_.remove(line.socket.fd(), line);
+      if (line.endpoint != nullptr) watch_.remove(line.endpoint->pair_fd(), line);
+      lines_.erase(lines_.begin() + static_cast<std::ptrdiff_t>(i));
       continue;
     }
-    ++count;
-    --unsettled_;
-    const std::unique_ptr<Line> ended = std::move(lines_[i]);
-    lines_.erase(lines_.begin() + static_cast<std::ptrdiff_t>(i));
-    fail_line(*ended);
+    ++i;
   }
   return count;
 }
 
-void LocalEndpoint::fail_line(Line& line) {
-  if (line.socket) watch_.remove(line.socket.fd(), line);
-  if (line.endpoint != nullptr) watch_.remove(line.endpoint->pair_fd(), line);
+void LocalEndpoint::tell_failure(Line& line) {
   if (line.failed.ok()) line.failed = Status(ETIMEDOUT, "the process at the other end does not answer");
-  Connecting* const connecting = std::exchange(line.connecting, nullptr);
-  const bool over = line.state == Line::State::kOver;
-  line.endpoint.reset();
-  if (over) return;
-  if (connecting != nullptr) return connecting->done(*connecting, fail(line.failed));
+  if (Connecting* const connecting = std::exchange(line.connecting, nullptr); connecting != nullptr) {
+    return connecting->done(*connecting, fail(line.failed));
+  }
   log().info("{}: a connection was refused: {}", path_, line.failed.message());
 }
 
@@ -385,13 +387,13 @@ std::int64_t LocalEndpoint::arm() {
   if (accept_again_ns_ != 0) least = std::max<std::int64_t>(kDialAgainNs, accept_again_ns_ - at);
   for (const auto& line : lines_) {
     if (line->state == Line::State::kMet) continue;
+    if (line->state == Line::State::kOver) {
+      least = std::min(least, kLingerLookNs);
+      continue;
+    }
     if (!line->failed.ok()) return 0;
     least = std::min(least, std::max<std::int64_t>(0, line->deadline_ns - at));
     if (line->state == Line::State::kDialing) least = std::min(least, kDialAgainNs);
-    if (line->state == Line::State::kOver) {
-      if (line->endpoint->was_heard()) return 0;
-      least = std::min(least, kLingerLookNs);
-    }
   }
   return least;
 }

@@ -107,7 +107,7 @@ class LocalEndpoint final : public Endpoint, public runtime::Poller, private shm
   void accepted(Line& line, std::unique_ptr<Channel> channel);
   void gone(Line& line);
   std::size_t settle();
-  void fail_line(Line& line);
+  void tell_failure(Line& line);
   [[nodiscard]] std::int64_t now() const { return loop_.clock().monotonic_ns(); }
 
   OfiDomain& domain_;

@@ -41,7 +41,7 @@ struct PairPage {
     std::atomic<std::uint32_t> awaits;  // operations of this end are not complete: the other's passes complete them
     std::atomic<std::uint32_t> asleep;
     std::atomic<std::uint32_t> closed;  // takes no turn any more
-    std::atomic<std::uint32_t> heard;   // has taken all that the other end said, to the last word
+    std::atomic<std::uint32_t> heard;   // has taken the other end's last word, or does not want to hear it
   } ends[2];
 
   static constexpr std::size_t kBytes = 4096;

@@ -1,5 +1,6 @@
 // OfiEndpoint's part about its pair: passes in turns, sleeping, and the end of the other process.
 #include <sched.h>
+#include <unistd.h>
 
 #include "fabric/ofi/channel.h"
 #include "fabric/ofi/endpoint.h"
@@ -11,8 +12,9 @@ namespace {
 constexpr unsigned kPassesAwaiting = 64;
 // How long operations on a broken connection may take to be told, where the provider tells them.
 constexpr std::int64_t kFlushNs = 2'000'000'000;
-// The other end's last pass. Where it takes longer its process is stopped: memory of its own shows it what we leave.
-constexpr std::int64_t kLastPassNs = 10'000'000'000;
+// The other end's last pass, where nobody has waited for it before. Where it takes longer its process is stopped; its own mapping
+// shows it what we leave.
+constexpr std::int64_t kLastPassNs = 1'000'000'000;
 
 }  // namespace
 
@@ -84,7 +86,8 @@ void OfiEndpoint::heard_bye() {
 
 void OfiEndpoint::close_pair() {
   pair_->close();
-  const std::int64_t until = now() + kLastPassNs;
+  // An end in this process uses our mapping.
+  const std::int64_t until = pair_->peer().pid == ::getpid() ? INT64_MAX : now() + kLastPassNs;
   while (!pair_->quiet() && now() < until) {
     ::sched_yield();
     pair_->look();

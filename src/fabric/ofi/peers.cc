@@ -23,7 +23,7 @@ constexpr int kDialTriesMax = 5;
 constexpr std::int64_t kStalledMaxNs = 10'000'000'000;  // a peer known to be there takes nothing
 constexpr std::int64_t kLastWordsNs = 1'000'000'000;    // to a peer without channels
 constexpr std::int64_t kTryNs = 20'000;                 // between tries of a peer that is there
-constexpr std::int64_t kTurnToMeetNs = 1'000'000'000;
+constexpr std::int64_t kTurnToMeetNs = 100'000'000;
 constexpr std::int64_t kTryUnknownNs = 1'000'000;  // and of one that may not be
 
 }  // namespace
@@ -171,6 +171,7 @@ void OfiEndpoint::forget(OfiChannel& channel) {
   std::erase(awake_, &channel);
   std::erase(closing_, &channel);
   std::replace(turn_.begin(), turn_.end(), &channel, static_cast<OfiChannel*>(nullptr));
+  if (pair_ != nullptr) pair_->say_heard();  // whatever is still said
   PeerNode& peer = *channel.node();
   --peer.channels;
   release(peer);
