@@ -198,7 +198,7 @@ TEST_F(LocalEndpointTest, WhoGoesBeforeThereIsAChannelIsForgotten) {
     Socket socket = *start_connect_to(server->address());
     ASSERT_TRUE(shm::pass(socket.fd(), std::as_bytes(std::span(&said, 1)), descriptor).ok());
     PairGreeting answer;
-    drive([&] { return ::recv(socket.fd(), &answer, sizeof answer, MSG_DONTWAIT) == sizeof answer; });
+    drive([&] { return ::recv(socket.fd(), &answer, sizeof answer, MSG_DONTWAIT) == ssize_t{sizeof answer}; });
     EXPECT_EQ(answer.refused, 0U);
     EXPECT_TRUE(is_endpoint_name(answer.name));
     EXPECT_EQ(files_of(::getpid()), files + 1);

@@ -139,6 +139,10 @@ Result<Provider> Provider::find(const Options& options) {
     return fail(ENOTSUP, fmt::format("{} wants a mode of operation that is not kept ({:#x}): use another provider",
                                      options.provider, info.mode));
   }
+  if (provider.local_only && (mr_mode & FI_MR_ENDPOINT) != 0) {
+    return fail(ENOTSUP, fmt::format("{} wants memory registered for each channel anew: use another provider",
+                                     options.provider));
+  }
   provider.name = options.provider;
   provider.local_registration = (mr_mode & FI_MR_LOCAL) != 0;
   provider.virtual_addresses = (mr_mode & FI_MR_VIRT_ADDR) != 0;
