@@ -349,7 +349,8 @@ void serve_ross(const Setting& setting, int fd) {
   auto loop = value(runtime::Loop::create());
   auto domain = value(fabric::ofi::make_domain(options_of(setting)));
   Server server;
-  const std::string listen = setting.provider == "ofi+shm" ? fmt::format("get-{}", ::getpid()) : setting.node + ":0";
+  const std::string listen =
+      setting.provider == "ofi+shm" ? fmt::format("/tmp/ross-ofi-get-{}.sock", ::getpid()) : setting.node + ":0";
   auto endpoint = value(domain->open(*loop, {.limits = kLimits, .listen = listen, .acceptor = &server}));
   std::vector<std::byte> target(kPutInFlight * kPutBytes);
   auto region = value(domain->add_region(target));

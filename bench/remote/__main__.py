@@ -73,7 +73,8 @@ def crossover(backend, options):
 def arguments():
     parser = argparse.ArgumentParser(prog="bench/remote/run", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--crossover", metavar="BACKEND", help="tcp, unix, shm, ofi+tcp, ucx+shm or ucx+tcp; in place of the rows")
+    parser.add_argument("--crossover", metavar="BACKEND",
+                        help="tcp, unix, shm, ofi+tcp, ofi+shm, ucx+shm or ucx+tcp; in place of the rows")
     command.add_options(parser, NAMES, 2, "remote.json")
     return command.parse(parser, 0.3)
 

@@ -115,6 +115,12 @@ class OfiSmall(OfiLarge):
     bare_load, bare_key = "rpc", "rpc_4KiB_per_s"
 
 
+class OfiShmLarge(OfiLarge):
+    name = "ofi-shm-1m-read-16"
+    what = "1 MiB read, 16 in flight, over libfabric's shm"
+    backend = "ofi+shm"
+
+
 class UcxLarge(RemoteRow):
     name = "ucx-shm-1m-read-16"
     what = "1 MiB read, 16 in flight, over UCX's shared memory"
@@ -185,5 +191,5 @@ class Names(RemoteRow):
 
 
 def rows():
-    return [TcpLargeRead(), TcpLargeWrite(), OfiLarge(), UcxLarge(), ShmLarge(), TcpSmallRead(), OfiSmall(), UcxSmall(),
-            ShmSmall(), TcpLatency(), Names()]
+    return [TcpLargeRead(), TcpLargeWrite(), OfiLarge(), OfiShmLarge(), UcxLarge(), ShmLarge(), TcpSmallRead(), OfiSmall(),
+            UcxSmall(), ShmSmall(), TcpLatency(), Names()]

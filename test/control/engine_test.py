@@ -24,7 +24,8 @@ ROSS = None
 
 
 class Fabrics(WithEngine):
-    ARGUMENTS = ("--fabric", "shm", "--fabric", "tcp", "--fabric", "ofi+tcp", "--fabric", "ucx+tcp", "--fabric", "ucx+shm")
+    ARGUMENTS = ("--fabric", "shm", "--fabric", "tcp", "--fabric", "ofi+tcp", "--fabric", "ofi+shm", "--fabric", "ucx+tcp",
+                 "--fabric", "ucx+shm")
 
     def test_a_tree_comes_out_as_it_went_in(self):
         tree = self.folder / "tree"
@@ -33,7 +34,7 @@ class Fabrics(WithEngine):
         (tree / "link").symlink_to("large")
         os.link(tree / "large", tree / "again")
         os.mkfifo(tree / "fifo")
-        for fabric in ("", "+shm", "+tcp", "+ofi+tcp", "+ucx+tcp", "+ucx+shm"):
+        for fabric in ("", "+shm", "+tcp", "+ofi+tcp", "+ofi+shm", "+ucx+tcp", "+ucx+shm"):
             with self.subTest(fabric=fabric):
                 base = self.url.replace("ross://", f"ross{fabric}://")
                 self.good(ROSS, "cp", "-r", tree, f"{base}/data/tree{fabric}")

@@ -34,6 +34,11 @@ const std::vector<Backend>& backends() {
       {.name = "shm", .same_machine_only = true, .by_path = true},
       {.name = "tcp"},
       {.name = "ofi+tcp", .automatic = false, .missing = std::string(kOfiMissing)},
+      {.name = "ofi+shm",
+       .same_machine_only = true,
+       .by_path = true,
+       .automatic = false,
+       .missing = std::string(kOfiMissing)},
       {.name = "ucx+rc", .automatic = false, .missing = std::string(kUcxMissing)},
       {.name = "ucx+tcp", .automatic = false, .missing = std::string(kUcxMissing)},
       {.name = "ucx+shm",
@@ -60,7 +65,9 @@ Result<std::unique_ptr<Domain>> make_domain(std::string_view name, [[maybe_unuse
   if (name == "tcp") return tcp::make_domain({});
   if (name == "shm") return shm::make_domain({});
 #ifdef ROSS_WITH_OFI
-  if (name.starts_with("ofi+")) return ofi::make_domain({.provider = std::string(name), .node = std::string(host)});
+  if (name.starts_with("ofi+")) {
+    return ofi::make_domain({.provider = std::string(name), .node = std::string(backend->by_path ? "" : host)});
+  }
 #endif
 #ifdef ROSS_WITH_UCX
   if (name.starts_with("ucx+")) return ucx::make_domain({.transport = std::string(name)});

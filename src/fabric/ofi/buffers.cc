@@ -33,8 +33,8 @@ Slab::~Slab() {
   if (!bytes.empty()) ::munmap(bytes.data(), bytes.size());
 }
 
-ReceivePool::ReceivePool(OfiDomain& domain, fid_ep* endpoint)
-    : domain_(domain), endpoint_(endpoint), multi_(domain.provider().multi_receive) {
+ReceivePool::ReceivePool(OfiDomain& domain, fid_ep* endpoint, Pair* pair)
+    : domain_(domain), endpoint_(endpoint), pair_(pair), multi_(domain.provider().multi_receive) {
   if (multi_) {
     std::size_t least = kPieceBytes;
     // A provider that does not know the option uses its own; then a piece may be told of in an error, which ends the channel.
@@ -75,6 +75,9 @@ Status ReceivePool::add_buffers(std::size_t count) {
 
 void ReceivePool::post(ReceiveBuffer& buffer) {
   buffer.returned = false;
+  const Turn turn(pair_);
+  if (!turn) return waiting_.push_back(&buffer);
+  if (pair_ != nullptr) pair_->did();  // a message may have waited for it
   iovec span{buffer.bytes.data(), buffer.bytes.size()};
   fi_msg message{};
   message.msg_iov = &span;

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "fabric/ofi/domain.h"
+#include "fabric/ofi/pair.h"
 #include "fabric/ofi/wire.h"
 
 namespace ross::fabric::ofi {
@@ -43,7 +44,8 @@ struct ReceiveBuffer : Context {
 
 class ReceivePool {
  public:
-  ReceivePool(OfiDomain& domain, fid_ep* endpoint);
+  // pair: whose turns it posts in; may be null.
+  ReceivePool(OfiDomain& domain, fid_ep* endpoint, Pair* pair);
   // Makes room for that many more pieces. ENOMEM and the like.
   Status add_room(std::size_t pieces);
   // A message in buffer is taken.
@@ -60,6 +62,7 @@ class ReceivePool {
 
   OfiDomain& domain_;
   fid_ep* const endpoint_;
+  Pair* const pair_;
   const bool multi_;
   std::size_t room_ = 0;    // pieces promised
   std::size_t posted_ = 0;  // buffers made

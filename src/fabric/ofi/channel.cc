@@ -17,8 +17,6 @@ constexpr std::size_t kPrefixBytes = 8;
 constexpr std::uint32_t kOwedMax = kCredits / 2;  // pieces taken before the peer is told so on its own
 // How long the other end may take to come to its end, before its connection is broken.
 constexpr std::int64_t kGraceNs = 1'000'000'000;
-// How long operations on a broken connection may take to be told.
-constexpr std::int64_t kFlushNs = 2'000'000'000;
 
 // Of puts and gets in the provider's hands: enough to keep a network busy (400 Gbit/s for 40 us), and so little that an
 // announcement, which on a stream waits behind them, is answered before they are through, and that what a local network holds
@@ -30,22 +28,24 @@ constexpr std::size_t kAnnouncedBytesMax = 4 * kMiB;
 }  // namespace
 
 OfiChannel::OfiChannel(OfiEndpoint& endpoint, PeerNode& peer, std::uint32_t id)
-    : endpoint_(endpoint), node_(&peer), id_(id), secret_(random_seed()), peer_(peer.watch.peer()) {
+    : endpoint_(endpoint), node_(&peer), id_(id), secret_(random_seed()) {
+  if (endpoint.pair() != nullptr) peer_ = endpoint.pair()->peer();
   ++peer.channels;
 }
 
 OfiChannel::~OfiChannel() {
-  if (told_) return;
-  ROSS_CHECK(receiver_ == nullptr, "a channel was destroyed before it was closed");
-  ROSS_CHECK(flights_.empty() && queue_ == nullptr, "a channel that was used was destroyed before it was started");
-  if (met_ && !bye_said_) {
-    for (const Open& open : open_) endpoint_.windows().divert(open.window);
-    say_bye();
-    if (!open_.empty() && !endpoint_.provider().local_only && !node_->cut) {
-      endpoint_.cut(*node_, Status(ECONNRESET, "a channel that the peer was using was destroyed"));
+  if (!told_) {
+    ROSS_CHECK(receiver_ == nullptr, "a channel was destroyed before it was closed");
+    ROSS_CHECK(flights_.empty() && queue_ == nullptr, "a channel that was used was destroyed before it was started");
+    if (met_ && !bye_said_) {
+      say_bye();
+      if (!open_.empty() && !node_->cut) {
+        endpoint_.cut(*node_, Status(ECONNRESET, "a channel that the peer was using was destroyed"));
+      }
     }
+    endpoint_.forget(*this);
   }
-  endpoint_.forget(*this);
+  endpoint_.channel_gone();
 }
 
 void OfiChannel::meet(const Introduction& other) {
@@ -111,6 +111,7 @@ bool OfiChannel::arrive(const PieceHeader& header, std::span<const std::byte> bo
     if (header.kind == PieceKind::kBye) {
       bye_heard_ = true;
       open_.clear();
+      endpoint_.heard_bye();
     }
     return true;
   }
@@ -282,8 +283,6 @@ bool OfiChannel::flush() {
       flight.over = true;
       endpoint_.finished(flight);
     }
-    // One that has gone must not be written to: what it left is not there any more if it was of this very process.
-    if (node_->watch.gone()) node_->cut = true;
     if (node_->cut) return true;
     if (!closing_said_) {
       SendSlot* const slot = new_piece();
@@ -478,6 +477,12 @@ bool OfiChannel::post_part(Flight& flight) {
   message.context = &part->space;
   // Complete means that local memory is free again. Where a message would not stay behind the data by itself, it has to mean
   // that the data is there.
+  const Turn turn(endpoint_.pair());
+  if (!turn) {
+    endpoint_.give_part(part);
+    return false;
+  }
+  if (endpoint_.pair() != nullptr) endpoint_.pair()->did();
   const bool ordered = flight.size_bytes <= provider.ordered_put_bytes_max;
   const ssize_t result =
       flight.is_put ? fi_writemsg(endpoint_.endpoint(), &message, FI_COMPLETION | (ordered ? 0 : FI_DELIVERY_COMPLETE))
@@ -489,7 +494,7 @@ bool OfiChannel::post_part(Flight& flight) {
     end(status_of(flight.is_put ? "fi_writemsg" : "fi_readmsg", result));
     return false;
   }
-  ++node_->operations;
+  endpoint_.began(*node_);
   ++flight.parts;
   flight.posted_bytes += size;
   posted_bytes_ += size;
@@ -651,6 +656,7 @@ void OfiChannel::say_bye() {
   SendSlot* const slot = new_piece();
   if (slot == nullptr) return;
   bye_said_ = true;
+  endpoint_.said_bye();
   post(slot, PieceKind::kBye);
 }
 
@@ -669,22 +675,11 @@ void OfiChannel::say_bye_to(PeerNode& peer) {
 }
 
 std::size_t OfiChannel::settle(std::int64_t now_ns) {
-  const bool local = endpoint_.provider().local_only;
   const std::int64_t waited = now_ns - ending_since_ns_;
-  if (local && node_->watch.gone()) {
-    if (!flights_.empty()) abandon_flights();
-    node_->cut = true;
-    open_.clear();
-  }
-  if (node_->cut && waited > kFlushNs) abandon_flights();
+  if (node_->cut && endpoint_.has_settled(waited)) abandon_flights();
   if (waited > kGraceNs && !node_->cut) {
-    if (local) {
-      for (const Open& open : open_) endpoint_.windows().divert(open.window);
-      open_.clear();
-    } else {
-      endpoint_.cut(*node_, Status(ECONNRESET, "the other end did not let go of a channel that was closed"));
-      return 0;
-    }
+    endpoint_.cut(*node_, Status(ECONNRESET, "the other end did not let go of a channel that was closed"));
+    return 0;
   }
   // Nothing of the other end is under way: it had no leave, has said so, or is cut off.
   const bool quiet = open_.empty() || bye_heard_ || node_->cut || !met_;

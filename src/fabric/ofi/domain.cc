@@ -7,6 +7,7 @@
 #include "base/units.h"
 #include "fabric/ofi/endpoint.h"
 #include "fabric/ofi/leftovers.h"
+#include "fabric/ofi/local_endpoint.h"
 
 namespace ross::fabric::ofi {
 namespace {
@@ -47,19 +48,21 @@ Result<std::unique_ptr<Domain>> OfiDomain::create(const Options& options) {
       log().info("removed {} files in /dev/shm of processes that have ended", removed);
     }
   }
-  fi_cq_attr waiting{};
-  waiting.wait_obj = FI_WAIT_FD;
-  fid_cq* probe = nullptr;
-  const bool sleeps = fi_cq_open(opened, &waiting, &probe, nullptr) == 0;
-  if (sleeps) fi_close(&probe->fid);
+  bool sleeps = chosen.local_only;  // a pair has a socket that wakes
+  if (!sleeps) {
+    fi_cq_attr waiting{};
+    waiting.wait_obj = FI_WAIT_FD;
+    fid_cq* probe = nullptr;
+    sleeps = fi_cq_open(opened, &waiting, &probe, nullptr) == 0;
+    if (sleeps) fi_close(&probe->fid);
+  }
 
   Traits& traits = domain->traits_;
   traits.name = chosen.name;
   traits.same_machine_only = chosen.local_only;
   traits.sleeps = sleeps;
-  // rxm keeps a lost connection to itself until something is sent. On one machine we look ourselves (presence.h) and end the
-  // channel, but shm may then be stuck behind what was under way to the dead, so that is not promised.
-  traits.notices_death = false;
+  // rxm keeps a lost connection to itself until something is sent.
+  traits.notices_death = chosen.local_only;
   traits.keys_are_secret = !chosen.provider_keys && chosen.key_bits >= 64;
   traits.wants_regions = chosen.local_registration;
   traits.inline_bytes_max = chosen.local_only ? 2 * kKiB : 32 * kKiB;  // measured for tcp: docs/performance.md
@@ -69,6 +72,7 @@ Result<std::unique_ptr<Domain>> OfiDomain::create(const Options& options) {
 OfiDomain::~OfiDomain() { ROSS_CHECK(regions_.empty(), "a domain was destroyed before its regions"); }
 
 Result<std::unique_ptr<Endpoint>> OfiDomain::open(runtime::Loop& loop, const EndpointOptions& options) {
+  if (provider_.local_only) return LocalEndpoint::create(*this, loop, options);
   return OfiEndpoint::create(*this, loop, options);
 }
 

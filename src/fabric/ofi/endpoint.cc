@@ -4,8 +4,11 @@
 
 #include <algorithm>
 #include <cstring>
+#include <mutex>
+#include <optional>
 #include <utility>
 
+#include "base/kept_signals.h"
 #include "base/log.h"
 #include "fabric/ofi/channel.h"
 
@@ -14,41 +17,45 @@ namespace {
 
 // Room for pieces that come without a channel: who says hello, and answers.
 constexpr std::size_t kHelloRoom = 64;
+constexpr std::size_t kHelloRoomOfPair = 4;
 constexpr std::size_t kQueueEntries = 8192;
 constexpr std::size_t kPartsMax = 1024;
 constexpr int kEntriesPerRead = 64;
-constexpr int kReadsPerPass = 4;
 constexpr int kReadsInRevoke = 1000;
+constexpr std::int64_t kTurnInRevokeNs = 2'000'000;
 
 // A provider that cannot wake us is looked at so often, doubling from the one to the other while nothing comes.
 constexpr std::int64_t kIdleMinNs = 50'000;
 constexpr std::int64_t kIdleMaxNs = 2'000'000;
+constexpr std::int64_t kIdleMaxNsOfPair = 20'000'000;
 constexpr std::int64_t kRetryNs = 100'000;
-constexpr std::int64_t kTickNs = 20'000'000;
+constexpr std::int64_t kDialLookNs = 20'000'000;
 constexpr std::int64_t kLingerNs = 50'000'000;  // of an endpoint's destructor, for last words to leave
 
 }  // namespace
 
-OfiEndpoint::OfiEndpoint(OfiDomain& domain, runtime::Loop& loop, const EndpointOptions& options)
-    : domain_(domain), loop_(loop), limits_(options.limits), acceptor_(options.acceptor) {}
+OfiEndpoint::OfiEndpoint(OfiDomain& domain, runtime::Loop& loop, const EndpointOptions& options, Pairing pairing)
+    : domain_(domain),
+      loop_(loop),
+      limits_(options.limits),
+      acceptor_(options.acceptor),
+      pair_(std::move(pairing.pair)),
+      host_(pairing.host),
+      generation_(pairing.generation),
+      windows_(pairing.windows) {}
 
-Result<std::unique_ptr<Endpoint>> OfiEndpoint::create(OfiDomain& domain, runtime::Loop& loop,
-                                                      const EndpointOptions& options) {
-  ROSS_CHECK(options.listen.empty() == (options.acceptor == nullptr), "who listens has an acceptor");
-  std::unique_ptr<OfiEndpoint> made(new OfiEndpoint(domain, loop, options));
+Result<std::unique_ptr<OfiEndpoint>> OfiEndpoint::create(OfiDomain& domain, runtime::Loop& loop,
+                                                         const EndpointOptions& options, Pairing pairing) {
+  const bool listens = pairing.pair != nullptr || options.listen.empty() == (options.acceptor == nullptr);
+  ROSS_CHECK(listens, "who listens has an acceptor");
+  std::unique_ptr<OfiEndpoint> made(new OfiEndpoint(domain, loop, options, std::move(pairing)));
   if (Status status = made->open(options); !status.ok()) return fail(std::move(status));
   return made;
 }
 
 Status OfiEndpoint::open(const EndpointOptions& options) {
-  auto info = provider().at(options.listen, domain_.domain());
+  auto info = provider().at(pair_ != nullptr ? pair_->own_name() : options.listen, domain_.domain());
   if (!info.has_value()) return std::move(info).error();
-  if (provider().local_only) {
-    auto presence = Presence::announce(static_cast<const char*>((*info)->src_addr));
-    if (!presence.has_value()) return std::move(presence).error();
-    presence_ = *std::move(presence);
-    has_presence_ = true;
-  }
   ROSS_STATUS(bind_and_enable(info->get()));
 
   char name[kRawAddressBytesMax];
@@ -59,18 +66,31 @@ Status OfiEndpoint::open(const EndpointOptions& options) {
   if (!printed.has_value()) return std::move(printed).error();
   if (!options.listen.empty()) address_ = *std::move(printed);
 
-  receives_ = std::make_unique<ReceivePool>(domain_, endpoint_.get());
+  receives_ = std::make_unique<ReceivePool>(domain_, endpoint_.get(), pair_.get());
   sends_ = std::make_unique<SendPool>(domain_, endpoint_.get());
   bounces_ = std::make_unique<BouncePool>(domain_, endpoint_.get());
-  windows_ = std::make_unique<WindowTable>(domain_, endpoint_.get());
-  ROSS_STATUS(receives_->add_room(kHelloRoom));
-  ROSS_STATUS(sends_->add_room(kHelloRoom));
+  if (windows_ == nullptr) {
+    own_windows_ = std::make_unique<WindowTable>(domain_, endpoint_.get());
+    windows_ = own_windows_.get();
+  }
+  ROSS_STATUS(receives_->add_room(pair_ != nullptr ? kHelloRoomOfPair : kHelloRoom));
+  if (pair_ == nullptr) ROSS_STATUS(sends_->add_room(kHelloRoom));  // a pair's only channel brings its own
   ROSS_STATUS(loop_.add(*this));
   added_ = true;
   return {};
 }
 
 Status OfiEndpoint::bind_and_enable(fi_info* info) {
+  // What opens and closes endpoints of libfabric 1.17's shm changes two things of the whole process: the list of its endpoints'
+  // names, in which one stands before its memory is ready, and who handles SIGBUS, SIGSEGV, SIGTERM and SIGINT, which the first one
+  // takes: to remove files that others may still be about to map.
+  static std::mutex one_at_a_time;
+  std::unique_lock lock(one_at_a_time, std::defer_lock);
+  std::optional<KeptSignals> kept;
+  if (pair_ != nullptr) {
+    lock.lock();
+    kept.emplace();
+  }
   fi_av_attr table{};
   table.type = FI_AV_TABLE;
   fid_av* addresses = nullptr;
@@ -81,13 +101,13 @@ Status OfiEndpoint::bind_and_enable(fi_info* info) {
   fi_cq_attr queueing{};
   queueing.size = kQueueEntries;
   queueing.format = FI_CQ_FORMAT_DATA;
-  queueing.wait_obj = domain_.traits().sleeps ? FI_WAIT_FD : FI_WAIT_NONE;
+  queueing.wait_obj = domain_.traits().sleeps && pair_ == nullptr ? FI_WAIT_FD : FI_WAIT_NONE;
   fid_cq* queue = nullptr;
   if (const int result = fi_cq_open(domain_.domain(), &queueing, &queue, nullptr); result != 0) {
     return status_of("fi_cq_open", result);
   }
   queue_.reset(queue);
-  if (domain_.traits().sleeps) {
+  if (pair_ == nullptr && domain_.traits().sleeps) {
     if (const int result = fi_control(&queue->fid, FI_GETWAIT, &fd_); result != 0)
       return status_of("FI_GETWAIT", result);
   }
@@ -107,8 +127,12 @@ Status OfiEndpoint::bind_and_enable(fi_info* info) {
 OfiEndpoint::~OfiEndpoint() {
   for (Dial& dial : std::exchange(dials_, {})) finish(std::move(dial), fail(ECANCELED, "the endpoint was closed"));
   for (const Slot& slot : slots_) ROSS_CHECK(slot.channel == nullptr, "an endpoint was destroyed before its channels");
+  if (added_) loop_.remove(*this);
+  if (pair_ != nullptr) {
+    close_pair();
+    return;
+  }
   if (added_) {
-    loop_.remove(*this);
     // Last words leave the sooner the better: what the provider holds is lost with the endpoint.
     const std::int64_t until = system_clock().monotonic_ns() + kLingerNs;
     while ((!stalled_.empty() || sends_->in_use() > 0) && system_clock().monotonic_ns() < until) {
@@ -120,12 +144,8 @@ OfiEndpoint::~OfiEndpoint() {
       }
     }
   }
-  // libfabric 1.17 shares its own view of an shm endpoint within a process and follows it when the table is closed, though the
-  // endpoint may be gone by then. So the table stays.
-  if (lost_sight_) [[maybe_unused]]
-    fid_av* const kept = addresses_.release();
   if (provider().endpoint_bound) {  // registrations of an endpoint are closed before it
-    windows_.reset();
+    own_windows_.reset();
     bounces_.reset();
     domain_.forget(endpoint_.get());
   }
@@ -134,6 +154,7 @@ OfiEndpoint::~OfiEndpoint() {
 // ---- the loop's calls ----
 
 std::size_t OfiEndpoint::poll() {
+  if (pair_ != nullptr) return poll_pair();
   std::size_t count = dials_.empty() ? 0 : run_dials();
   blocked_ = false;
   if (!receives_->retry()) blocked_ = true;
@@ -143,7 +164,6 @@ std::size_t OfiEndpoint::poll() {
   if (!stalled_.empty()) drain_outboxes();
   count += flush();
   if (!closing_.empty()) count += settle();
-  if (has_presence_ && now() >= tick_at_ns_) tick();
   if (count > 0) idle_ns_ = 0;
   return count;
 }
@@ -152,11 +172,19 @@ std::int64_t OfiEndpoint::arm() {
   if (!arrivals_.empty()) return 0;
   if (!awake_.empty() && !blocked_) return 0;
   std::int64_t limit = kUntilReadable;
-  if (blocked_ || !stalled_.empty()) limit = kRetryNs;
+  if (pair_ == nullptr && (blocked_ || !stalled_.empty())) limit = kRetryNs;
   if (!closing_.empty()) limit = std::min(limit, kIdleMaxNs);
   for (const Dial& dial : dials_) {
     if (dial.channel == nullptr) return 0;
-    limit = std::min(limit, std::clamp<std::int64_t>(dial.deadline_ns - now(), 0, kTickNs));
+    limit = std::min(limit, std::clamp<std::int64_t>(dial.deadline_ns - now(), 0, kDialLookNs));
+  }
+  if (pair_ != nullptr) {
+    // The other end's passes complete our operations and make room, and ring. Its turns it does not tell of, and it may have died.
+    if (!pair_->over() && (blocked_ || awaits())) {
+      idle_ns_ = std::clamp(2 * idle_ns_, kIdleMinNs, kIdleMaxNsOfPair);
+      limit = std::min(limit, idle_ns_);
+    }
+    return pair_->fall_asleep() ? limit : 0;
   }
   if (fd_ >= 0) {
     fid* waits = &queue_->fid;
@@ -167,20 +195,6 @@ std::int64_t OfiEndpoint::arm() {
                                 [](const Slot& slot) { return slot.channel != nullptr && slot.channel->busy(); });
   idle_ns_ = busy ? kIdleMinNs : std::clamp(2 * idle_ns_, kIdleMinNs, kIdleMaxNs);
   return std::min(limit, idle_ns_);
-}
-
-// Looks after what the provider does not tell: who has gone.
-void OfiEndpoint::tick() {
-  tick_at_ns_ = now() + kTickNs;
-  presence_.tend();
-  for (const auto& [raw, peer] : peers_) {
-    if (peer->channels == 0 || !peer->watch.gone()) continue;
-    for (const Slot& slot : slots_) {
-      if (slot.channel != nullptr && slot.channel->node() == peer.get()) {
-        slot.channel->end(Status(ESHUTDOWN, "the process at the other end has gone"));
-      }
-    }
-  }
 }
 
 // ---- arriving ----
@@ -200,6 +214,7 @@ std::size_t OfiEndpoint::arrive(int rounds_max) {
     for (ssize_t i = 0; i < got; ++i) take_entry(entries[i]);
     if (got < kEntriesPerRead && rounds_max == kReadsPerPass) break;
   }
+  unread_ = count >= static_cast<std::size_t>(rounds_max) * kEntriesPerRead;
   return count;
 }
 
@@ -219,16 +234,16 @@ void OfiEndpoint::take_entry(const fi_cq_data_entry& entry) {
     }
     case Context::Kind::kSend: {
       auto& slot = static_cast<SendSlot&>(context);
-      --slot.peer->operations;
       PeerNode& peer = *slot.peer;
+      ended(peer);
       sends_->give(&slot);
       release(peer);
       return;
     }
     case Context::Kind::kTransfer: {
       auto& part = static_cast<TransferPart&>(context);
-      --part.peer->operations;
       PeerNode& peer = *part.peer;
+      ended(peer);
       if (part.flight != nullptr) part.flight->channel->part_done(part, 0);
       give_part(&part);
       release(peer);
@@ -253,7 +268,7 @@ void OfiEndpoint::take_error() {
     case Context::Kind::kSend: {
       auto& slot = static_cast<SendSlot&>(context);
       PeerNode& peer = *slot.peer;
-      --peer.operations;
+      ended(peer);
       sends_->give(&slot);
       if (!peer.cut) cut(peer, Status(reason, "the connection broke: " + Status(reason).message()));
       release(peer);
@@ -262,7 +277,7 @@ void OfiEndpoint::take_error() {
     case Context::Kind::kTransfer: {
       auto& part = static_cast<TransferPart&>(context);
       PeerNode& peer = *part.peer;
-      --peer.operations;
+      ended(peer);
       if (part.flight != nullptr) part.flight->channel->part_done(part, reason);
       give_part(&part);
       release(peer);
@@ -380,22 +395,20 @@ Result<Window> OfiEndpoint::expose(const Exposure& exposure) {
 void OfiEndpoint::revoke(const Window& window) {
   const auto key = decode_key(window.key);
   ROSS_CHECK(key.has_value(), "a window was revoked that was never exposed");
-  const auto at_it = [&](const Slot& slot) { return slot.channel != nullptr && slot.channel->uses(key->id); };
+  leave_window(key->id);
+  windows_->revoke(key->id);
+}
+
+void OfiEndpoint::leave_window(std::uint64_t id) {
+  const auto at_it = [&](const Slot& slot) { return slot.channel != nullptr && slot.channel->uses(id); };
+  if (std::none_of(slots_.begin(), slots_.end(), at_it)) return;
   // Nothing begins without our leave; whether it has ended is told in what has arrived so far.
-  if (std::any_of(slots_.begin(), slots_.end(), at_it)) arrive(kReadsInRevoke);
-  bool busy = false;
+  if (const Turn turn(pair_.get(), kTurnInRevokeNs); turn) arrive(kReadsInRevoke);
   for (std::size_t i = 0; i < slots_.size(); ++i) {
     if (!at_it(slots_[i])) continue;
-    OfiChannel* const channel = slots_[i].channel;
-    busy = true;
-    const Status why(ECANCELED, "a window was revoked while a transfer was under way");
-    if (provider().local_only) {
-      channel->end(why);
-    } else if (!channel->node()->cut) {
-      cut(*channel->node(), why);
-    }
+    PeerNode& peer = *slots_[i].channel->node();
+    if (!peer.cut) cut(peer, Status(ECANCELED, "a window was revoked while a transfer was under way"));
   }
-  windows_->revoke(key->id, busy);
 }
 
 // ---- parts ----

@@ -7,6 +7,9 @@
 // Peers: channels to the same endpoint share one entry of the address table, and with it the provider's connection and its fate.
 // Pieces to a peer leave in order; what the provider cannot take now waits in the peer's outbox.
 //
+// Between processes of one machine it has one peer and one channel, and calls the provider in its turns only (pair.h); where there
+// is no pair, a turn is a null pointer to look at. paired.cc is the part that is about this.
+//
 // Ownership: outlives its channels. Threading: owner thread (the loop's).
 #pragma once
 
@@ -18,7 +21,7 @@
 
 #include "fabric/ofi/buffers.h"
 #include "fabric/ofi/domain.h"
-#include "fabric/ofi/presence.h"
+#include "fabric/ofi/pair.h"
 #include "fabric/ofi/windows.h"
 #include "fabric/ofi/wire.h"
 
@@ -38,7 +41,23 @@ struct PeerNode {
   int broken = 0;        // an errno that the provider answered
   bool reached = false;  // it has taken something
   bool cut = false;
-  Watch watch;
+};
+
+// Who makes an endpoint of a pair, and outlives it.
+class PairHost {
+ public:
+  // The channel has been destroyed; the endpoint may be when this call is over.
+  virtual void on_channel_gone() = 0;
+
+ protected:
+  ~PairHost() = default;
+};
+
+struct Pairing {
+  std::unique_ptr<Pair> pair;      // null: none of this
+  WindowTable* windows = nullptr;  // of all channels of the host
+  PairHost* host = nullptr;
+  std::uint16_t generation = 1;  // of the channel's number, which no other of the host has
 };
 
 // One posted part of a transfer.
@@ -53,8 +72,8 @@ struct TransferPart : Context {
 
 class OfiEndpoint final : public Endpoint, public runtime::Poller {
  public:
-  static Result<std::unique_ptr<Endpoint>> create(OfiDomain& domain, runtime::Loop& loop,
-                                                  const EndpointOptions& options);
+  static Result<std::unique_ptr<OfiEndpoint>> create(OfiDomain& domain, runtime::Loop& loop,
+                                                     const EndpointOptions& options, Pairing pairing = {});
   ~OfiEndpoint() override;
 
   std::string address() const override { return address_; }
@@ -64,13 +83,31 @@ class OfiEndpoint final : public Endpoint, public runtime::Poller {
 
   std::size_t poll() override;
   std::int64_t arm() override;
+  void disarm() override;
   int fd() const override { return fd_; }
+
+  // For the host of a pair, which watches its socket.
+  [[nodiscard]] int pair_fd() const { return pair_->fd(); }
+  // The socket can be read. False: the other process is gone.
+  bool look_at_pair() {
+    pair_->look();
+    return !pair_->gone();
+  }
+  [[nodiscard]] const std::string& peer_name() const { return pair_->peer_name(); }
+  // Takes no turn any more. Whether the other end is out, too: then this endpoint may be destroyed without a wait.
+  bool part() {
+    pair_->close();
+    return pair_->quiet();
+  }
+  // Nothing that was said is on its way to somebody who may hear it.
+  [[nodiscard]] bool was_heard() const { return !bye_said_ || pair_->over() || pair_->was_heard(); }
 
   // For channels.
   OfiDomain& domain() { return domain_; }
   const Provider& provider() const { return domain_.provider(); }
   runtime::Loop& loop() { return loop_; }
   fid_ep* endpoint() { return endpoint_.get(); }
+  Pair* pair() { return pair_.get(); }
   WindowTable& windows() { return *windows_; }
   BouncePool& bounces() { return *bounces_; }
   const ChannelLimits& limits() const { return limits_; }
@@ -86,10 +123,22 @@ class OfiEndpoint final : public Endpoint, public runtime::Poller {
   // The channel has something to send, or to do in its next turn.
   void wake(OfiChannel& channel);
   void was_sent() { ++sent_; }
-  // Breaks the connection to a peer: nothing of it or for it is under way any more when this returns (README.md for shm).
+  // An operation was posted to peer, or is complete.
+  void began(PeerNode& peer) { ++peer.operations, ++operations_; }
+  void ended(PeerNode& peer) { --peer.operations, --operations_; }
+  // Breaks the connection to a peer: nothing of it is under way any more when this returns.
   void cut(PeerNode& peer, const Status& why);
+  // After a cut: whether nothing of ours is under way any more either, though it is not told.
+  [[nodiscard]] bool has_settled(std::int64_t waited_ns);
+  // Cuts off who is at the window.
+  void leave_window(std::uint64_t id);
   // The channel is about to be gone.
   void forget(OfiChannel& channel);
+  // It is gone.
+  void channel_gone();
+  // Of the channel's last words.
+  void said_bye() { bye_said_ = true; }
+  void heard_bye();
   // The channel is to end: it is asked to settle in every pass.
   void closing(OfiChannel& channel) { closing_.push_back(&channel); }
   // The flight has to be told.
@@ -118,11 +167,12 @@ class OfiEndpoint final : public Endpoint, public runtime::Poller {
     int tries = 0;
   };
 
-  OfiEndpoint(OfiDomain& domain, runtime::Loop& loop, const EndpointOptions& options);
+  OfiEndpoint(OfiDomain& domain, runtime::Loop& loop, const EndpointOptions& options, Pairing pairing);
   Status open(const EndpointOptions& options);
   Status bind_and_enable(fi_info* info);
 
   // Arriving.
+  static constexpr int kReadsPerPass = 4;
   std::size_t arrive(int rounds_max);
   void take_entry(const fi_cq_data_entry& entry);
   void take_error();
@@ -143,11 +193,16 @@ class OfiEndpoint final : public Endpoint, public runtime::Poller {
   std::size_t flush();
   std::size_t settle();
 
+  // With a pair.
+  std::size_t poll_pair();
+  void lose_pair();
+  [[nodiscard]] bool awaits() const { return operations_ > 0 || !stalled_.empty(); }
+  void close_pair();
+
   Result<PeerNode*> peer_at(const std::string& raw);
   void release(PeerNode& peer);
   Result<std::unique_ptr<OfiChannel>> make_channel(PeerNode& peer);
   OfiChannel* channel_of(const PieceHeader& header);
-  void tick();
   [[nodiscard]] std::int64_t now() const { return loop_.clock().monotonic_ns(); }
 
   OfiDomain& domain_;
@@ -156,17 +211,23 @@ class OfiEndpoint final : public Endpoint, public runtime::Poller {
   Acceptor* const acceptor_;
   std::string address_;
   std::string raw_name_;
-  Presence presence_;
-  bool has_presence_ = false;
   int fd_ = -1;
   bool added_ = false;
-  bool lost_sight_ = false;  // an endpoint of this process went before its address was removed
+
+  const std::unique_ptr<Pair> pair_;  // null where peers are on other machines
+  PairHost* const host_;
+  const std::uint16_t generation_;  // of the first channel
+  bool lost_ = false;               // the pair is over, and the channel was told
+  bool unread_ = false;             // completions may be left in the queue
+  bool bye_said_ = false;
+  unsigned passes_ = 0;
 
   // Closed in this order: the endpoint before what it uses.
   std::unique_ptr<ReceivePool> receives_;
   std::unique_ptr<SendPool> sends_;
   std::unique_ptr<BouncePool> bounces_;
-  std::unique_ptr<WindowTable> windows_;
+  std::unique_ptr<WindowTable> own_windows_;
+  WindowTable* windows_;
   Fid<fid_av> addresses_;
   Fid<fid_cq> queue_;
   Fid<fid_ep> endpoint_;
@@ -184,9 +245,9 @@ class OfiEndpoint final : public Endpoint, public runtime::Poller {
   std::deque<TransferPart> parts_;
   std::vector<TransferPart*> free_parts_;
   std::size_t sent_ = 0;
-  bool blocked_ = false;  // something waits for the provider, not for a peer
+  std::size_t operations_ = 0;  // of all peers
+  bool blocked_ = false;        // something waits for the provider, not for a peer
   std::int64_t idle_ns_ = 0;
-  std::int64_t tick_at_ns_ = 0;
   std::uint64_t dropped_ = 0;
 };
 

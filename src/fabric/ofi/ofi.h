@@ -4,7 +4,7 @@
 //   ROSS_TRY(auto endpoint, domain->open(loop, {.limits = limits, .listen = "10.0.0.7:7471", .acceptor = &acceptor}));
 //
 // Providers: "ofi+tcp" (libfabric's tcp;ofi_rxm), "ofi+verbs" (verbs;ofi_rxm), "ofi+shm" (shm). Addresses are
-// "a.b.c.d:port" or "[ip6]:port", and names without a slash for shm. What a provider needs (registered local memory, its own
+// "a.b.c.d:port" or "[ip6]:port", and for shm the path of a socket. What a provider needs (registered local memory, its own
 // keys, virtual addresses, polling) is asked of libfabric and honoured by the answer, never by the provider's name.
 //
 // Limits: README.md says what windows are worth on each provider. Errors: ENODEV when the provider is unknown or not there (the

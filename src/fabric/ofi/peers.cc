@@ -1,6 +1,5 @@
 // OfiEndpoint's part about peers: meeting them, sending to them, breaking with them.
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cstring>
@@ -24,7 +23,8 @@ constexpr int kDialTriesMax = 5;
 constexpr std::int64_t kStalledMaxNs = 10'000'000'000;  // a peer known to be there takes nothing
 constexpr std::int64_t kLastWordsNs = 1'000'000'000;    // to a peer without channels
 constexpr std::int64_t kTryNs = 20'000;                 // between tries of a peer that is there
-constexpr std::int64_t kTryUnknownNs = 1'000'000;       // and of one that may not be
+constexpr std::int64_t kTurnToMeetNs = 100'000'000;
+constexpr std::int64_t kTryUnknownNs = 1'000'000;  // and of one that may not be
 
 }  // namespace
 
@@ -74,7 +74,7 @@ std::size_t OfiEndpoint::run_dials() {
     dials_.pop_front();
     if (dial.channel != nullptr) {
       // An older connection to that peer may have broken just now.
-      if (dial.channel->node()->cut && dial.tries < kDialTriesMax) dial.why = greet(dial);
+      if (dial.channel->node()->cut && dial.tries < kDialTriesMax && pair_ == nullptr) dial.why = greet(dial);
     }
     if (dial.channel != nullptr) {
       const PeerNode& peer = *dial.channel->node();
@@ -82,7 +82,7 @@ std::size_t OfiEndpoint::run_dials() {
         dial.why = Status(EPROTO, "the other end speaks something else");
       } else if (at >= dial.deadline_ns) {
         dial.why = Status(ETIMEDOUT, "the other end does not answer");
-      } else if (peer.cut || peer.watch.gone() || (!peer.reached && at - dial.begun_ns >= kNobodyNs)) {
+      } else if (peer.cut || (pair_ == nullptr && !peer.reached && at - dial.begun_ns >= kNobodyNs)) {
         dial.why = Status(ECONNREFUSED, "nobody is there at that address");
       } else {
         dials_.push_back(std::move(dial));
@@ -146,12 +146,13 @@ void OfiEndpoint::take_refuse(const PieceHeader& header) {
 }
 
 Result<std::unique_ptr<OfiChannel>> OfiEndpoint::make_channel(PeerNode& peer) {
+  if (pair_ != nullptr && !slots_.empty()) return fail(ECONNREFUSED, "a pair has one channel");
   if (free_slots_.empty()) {
     if (slots_.size() == kChannelsMax) return fail(ENOBUFS, "an endpoint has too many channels");
     if (Status status = receives_->add_room(kCredits + kSpareRoom); !status.ok()) return fail(std::move(status));
     if (Status status = sends_->add_room(kCredits + kSpareRoom); !status.ok()) return fail(std::move(status));
     free_slots_.push_back(static_cast<std::uint16_t>(slots_.size()));
-    slots_.emplace_back();
+    slots_.push_back({.channel = nullptr, .generation = generation_});
   }
   const std::uint16_t index = free_slots_.back();
   free_slots_.pop_back();
@@ -170,6 +171,7 @@ void OfiEndpoint::forget(OfiChannel& channel) {
   std::erase(awake_, &channel);
   std::erase(closing_, &channel);
   std::replace(turn_.begin(), turn_.end(), &channel, static_cast<OfiChannel*>(nullptr));
+  if (pair_ != nullptr) pair_->say_heard();  // whatever is still said
   PeerNode& peer = *channel.node();
   --peer.channels;
   release(peer);
@@ -178,19 +180,15 @@ void OfiEndpoint::forget(OfiChannel& channel) {
 // ---- the address table ----
 
 Result<PeerNode*> OfiEndpoint::peer_at(const std::string& raw) {
-  if (const auto at = peers_.find(raw); at != peers_.end()) {
-    if (!at->second->watch.gone()) return at->second.get();
-    // A new endpoint may stand at the old one's name.
-    cut(*at->second, Status(ESHUTDOWN, "the process at the other end has gone"));
-  }
+  if (const auto at = peers_.find(raw); at != peers_.end()) return at->second.get();
   if (peers_.size() + retired_.size() >= kPeersMax) return fail(ENOBUFS, "an endpoint has too many peers");
+  if (pair_ != nullptr && (!retired_.empty() || raw != pair_->peer_name() + '\0')) {
+    return fail(EPROTO, "a pair has one peer");
+  }
   auto peer = std::make_unique<PeerNode>();
   peer->raw = raw;
-  if (provider().local_only) {
-    auto watch = Watch::of(raw.substr(0, raw.size() - 1));
-    if (!watch.has_value()) return fail(std::move(watch).error());
-    peer->watch = *std::move(watch);
-  }
+  const Turn turn(pair_.get(), kTurnToMeetNs);
+  if (!turn) return fail(ECONNRESET, "the process at the other end has gone");
   const int inserted = fi_av_insert(addresses_.get(), raw.data(), 1, &peer->address, 0, nullptr);
   if (inserted != 1 || peer->address == FI_ADDR_NOTAVAIL) {
     return fail(EHOSTUNREACH, "the provider cannot reach that address");
@@ -208,23 +206,18 @@ void OfiEndpoint::release(PeerNode& peer) {
   }
   // To forget an address is to close the connection, which may still carry the last words either way, or bring the next
   // greeting. So idle ones stay until there are many.
-  if (!provider().local_only && peers_.size() <= kPeersKept) return;
+  if (peers_.size() <= kPeersKept) return;
   std::erase(stalled_, &peer);
-  if (peer.watch.gone() && peer.watch.peer().pid == ::getpid()) {
-    lost_sight_ = true;
-  } else {
-    fi_av_remove(addresses_.get(), &peer.address, 1, 0);
-  }
+  fi_av_remove(addresses_.get(), &peer.address, 1, 0);
   peers_.erase(std::string(peer.raw));
 }
 
 void OfiEndpoint::cut(PeerNode& peer, const Status& why) {
   peer.cut = true;
   log().info("fabric {}: the connection to a peer is broken: {}", provider().name, why.message());
-  if (peer.watch.gone() && peer.watch.peer().pid == ::getpid()) {
-    lost_sight_ = true;
-  } else if (!provider().local_only || peer.watch.gone() || peer.operations == 0) {
-    // Else the provider, shm, still follows the address: its operations have to be told first.
+  if (pair_ != nullptr) {
+    pair_->close();
+  } else {
     fi_av_remove(addresses_.get(), &peer.address, 1, 0);
   }
   for (SendSlot* const slot : std::exchange(peer.outbox, {})) sends_->give(slot);
@@ -236,7 +229,7 @@ void OfiEndpoint::cut(PeerNode& peer, const Status& why) {
     if (slot.channel == nullptr || slot.channel->node() != &peer) continue;
     OfiChannel& channel = *slot.channel;
     channel.lose(why);
-    if (!channel.met() || provider().local_only) continue;
+    if (!channel.met() || pair_ != nullptr) continue;
     // So that it does not only fall silent: over a connection of its own.
     if (auto again = peer_at(peer.raw); again.has_value()) channel.say_bye_to(**again);
   }
@@ -262,6 +255,7 @@ bool OfiEndpoint::send_alone(PeerNode& peer, PieceKind kind, std::uint32_t chann
 
 void OfiEndpoint::post(PeerNode& peer, SendSlot* slot) {
   slot->peer = &peer;
+  if (peer.cut) return sends_->give(slot);
   ++sent_;
   if (peer.outbox.empty() && try_post(*slot)) return;
   if (peer.outbox.empty()) {
@@ -273,6 +267,9 @@ void OfiEndpoint::post(PeerNode& peer, SendSlot* slot) {
 
 bool OfiEndpoint::try_post(SendSlot& slot) {
   PeerNode& peer = *slot.peer;
+  const Turn turn(pair_.get());
+  if (!turn) return false;
+  if (pair_ != nullptr) pair_->did();  // also where it fails: it may wait for the other end's pass
   const bool inject = slot.size_bytes <= provider().inject_bytes_max;
   const ssize_t result =
       inject ? fi_inject(endpoint_.get(), slot.data, slot.size_bytes, peer.address)
@@ -282,7 +279,7 @@ bool OfiEndpoint::try_post(SendSlot& slot) {
     if (inject) {
       sends_->give(&slot);
     } else {
-      ++peer.operations;
+      began(peer);
     }
     return true;
   }
@@ -301,8 +298,8 @@ void OfiEndpoint::drain_outboxes() {
 void OfiEndpoint::drain(PeerNode& peer) {
   const std::int64_t at = now();
   if (at < peer.try_at_ns) return;
-  peer.try_at_ns = at + (peer.reached ? kTryNs : kTryUnknownNs);
-  while (!peer.outbox.empty() && peer.broken == 0 && !peer.watch.gone() && try_post(*peer.outbox.front())) {
+  peer.try_at_ns = at + (peer.reached || pair_ != nullptr ? kTryNs : kTryUnknownNs);
+  while (!peer.outbox.empty() && peer.broken == 0 && try_post(*peer.outbox.front())) {
     peer.outbox.pop_front();
     peer.stalled_since_ns = at;
   }
@@ -314,7 +311,7 @@ void OfiEndpoint::drain(PeerNode& peer) {
     return release(peer);
   }
   const std::int64_t stalled = at - peer.stalled_since_ns;
-  if (peer.channels == 0 && (peer.broken != 0 || peer.watch.gone() || stalled > kLastWordsNs)) {
+  if (peer.channels == 0 && (peer.broken != 0 || stalled > kLastWordsNs)) {
     for (SendSlot* const slot : std::exchange(peer.outbox, {})) sends_->give(slot);
     std::erase(stalled_, &peer);
     return release(peer);

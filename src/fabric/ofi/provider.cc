@@ -19,7 +19,6 @@ namespace {
 constexpr std::uint32_t kVersion = FI_VERSION(1, 17);
 constexpr int kEveryDemand = FI_MR_LOCAL | FI_MR_VIRT_ADDR | FI_MR_ALLOCATED | FI_MR_PROV_KEY | FI_MR_ENDPOINT;
 constexpr std::uint64_t kOrder = FI_ORDER_SAS | FI_ORDER_SAW;
-constexpr std::size_t kNameBytesMax = 80;  // of an shm endpoint: with our prefix it still fits a Unix socket's address
 
 const char* library_name(std::string_view provider) {
   if (provider == "ofi+tcp") return "tcp;ofi_rxm";
@@ -140,6 +139,10 @@ Result<Provider> Provider::find(const Options& options) {
     return fail(ENOTSUP, fmt::format("{} wants a mode of operation that is not kept ({:#x}): use another provider",
                                      options.provider, info.mode));
   }
+  if (provider.local_only && (mr_mode & FI_MR_ENDPOINT) != 0) {
+    return fail(ENOTSUP, fmt::format("{} wants memory registered for each channel anew: use another provider",
+                                     options.provider));
+  }
   provider.name = options.provider;
   provider.local_registration = (mr_mode & FI_MR_LOCAL) != 0;
   provider.virtual_addresses = (mr_mode & FI_MR_VIRT_ADDR) != 0;
@@ -163,7 +166,7 @@ Result<Info> Provider::at(const std::string& address, fid_domain* domain) const 
   own->domain_attr->domain = domain;
   std::string raw;
   if (info->addr_format == FI_ADDR_STR) {
-    ROSS_TRY(raw, parse_address(FI_ADDR_STR, address.empty() ? endpoint_name("") : address));
+    ROSS_TRY(raw, parse_address(FI_ADDR_STR, address.empty() ? endpoint_name() : address));
   } else if (!address.empty()) {
     ROSS_TRY(raw, parse_address(info->addr_format, address));
   } else {
@@ -182,14 +185,8 @@ Result<std::string> parse_address(std::uint32_t format, std::string_view address
     return fail(EINVAL, fmt::format("'{}' is not an address: {} is expected", address, form));
   };
   if (format == FI_ADDR_STR) {
-    const auto is_plain = [](char letter) {
-      return (letter >= 'a' && letter <= 'z') || (letter >= 'A' && letter <= 'Z') || (letter >= '0' && letter <= '9') ||
-             letter == '-' || letter == '_' || letter == '.';
-    };
-    if (address.empty() || address.size() > kNameBytesMax || !std::ranges::all_of(address, is_plain)) {
-      return bad("a name of at most 80 letters, digits, '-', '_' and '.'");
-    }
-    return endpoint_name(address) + '\0';
+    if (!is_endpoint_name(address)) return bad("the name of an endpoint of ours");
+    return std::string(address) + '\0';
   }
   const std::size_t colon = address.rfind(':');
   const char* const form = format == FI_SOCKADDR_IN6 ? "[ip6]:port" : "a.b.c.d:port";
@@ -222,10 +219,9 @@ Result<std::string> parse_address(std::uint32_t format, std::string_view address
 Result<std::string> print_address(std::uint32_t format, std::string_view raw) {
   if (format == FI_ADDR_STR) {
     if (raw.size() < 2 || raw.back() != '\0') return fail(EINVAL, "not an address");
-    std::string name(raw.substr(0, raw.size() - 1));
-    ROSS_TRY(const std::string again, parse_address(format, name));
-    if (again != raw) return fail(EINVAL, "not the name of an endpoint of ours");
-    return name;
+    const std::string_view name = raw.substr(0, raw.size() - 1);
+    if (!is_endpoint_name(name)) return fail(EINVAL, "not the name of an endpoint of ours");
+    return std::string(name);
   }
   char text[INET6_ADDRSTRLEN] = {};
   if (format == FI_SOCKADDR_IN && raw.size() == sizeof(sockaddr_in)) {

@@ -8,7 +8,7 @@ Result<Window> WindowTable::expose(const Exposure& exposure, std::uint32_t only_
   if (entries_.size() >= Endpoint::kWindowsMax) return fail(ENOBUFS, "too many windows are exposed");
   const Provider& provider = domain_.provider();
   const Use use = exposure.access == Access::kRead ? Use::kPeersGet : Use::kPeersPut;
-  Entry entry{exposure.memory, exposure.access, only_for, 0, {}, false};
+  Entry entry{exposure.memory, exposure.access, only_for, 0, {}};
   std::size_t offset = 0;  // in what is registered
   if (exposure.region != nullptr && !provider.cheap_registration) {
     ROSS_CHECK(exposure.region->holds(exposure.memory), "a window outside its region");
@@ -31,32 +31,8 @@ Result<Window> WindowTable::expose(const Exposure& exposure, std::uint32_t only_
   return Window{exposure.memory.size(), encode(key)};
 }
 
-void WindowTable::revoke(std::uint64_t id, bool busy) {
-  const auto at = entries_.find(id);
-  ROSS_CHECK(at != entries_.end(), "a window was revoked that is not exposed");
-  if (busy && domain_.provider().local_only) divert(at->second);
-  entries_.erase(at);
-}
-
-void WindowTable::divert(std::uint64_t id) {
-  if (const auto at = entries_.find(id); at != entries_.end() && domain_.provider().local_only) divert(at->second);
-}
-
-void WindowTable::divert(Entry& entry) {
-  if (entry.diverted || !entry.own.mr) return;
-  entry.diverted = true;
-  auto memory = Slab::create(domain_, endpoint_, entry.memory.size());
-  const std::uint64_t rkey = entry.own.rkey;
-  entry.own = {};
-  if (!memory.has_value()) return;
-  const Use use = entry.access == Access::kRead ? Use::kPeersGet : Use::kPeersPut;
-  auto registration = domain_.register_memory(memory->bytes, use, endpoint_, rkey);
-  if (!registration.has_value()) {
-    log().warn("a revoked window's key could not be diverted: {}", registration.error().message());
-    return;
-  }
-  if (diverted_.size() == kDivertedMax) diverted_.pop_front();
-  diverted_.push_back({*std::move(memory), *std::move(registration)});
+void WindowTable::revoke(std::uint64_t id) {
+  ROSS_CHECK(entries_.erase(id) == 1, "a window was revoked that is not exposed");
 }
 
 Status WindowTable::check(const TransferRecord& record, std::uint32_t channel) const {
@@ -73,7 +49,6 @@ Status WindowTable::check(const TransferRecord& record, std::uint32_t channel) c
   if (entry.only_for != 0 && entry.only_for != channel) {
     return Status(EACCES, "a transfer came from another channel than its window is for");
   }
-  if (entry.diverted) return Status(EACCES, "a transfer asked for a window whose channel has ended");
   return {};
 }
 

@@ -10,8 +10,7 @@
 // A transfer is announced (kTransfers) and begins when the owner of its window agrees (kGrants); every header says which are
 // over (floor). So the owner checks what no registration can, the window's life and who asks, and knows whether somebody is
 // at a window when he revokes it. Going ahead unasked would save a turn and lose more: the rxm providers answer a refusal by
-// breaking the connection, which all channels between two endpoints share, and shm answers not at all, and later transfers
-// wait behind that one for ever.
+// breaking the connection, which all channels between two endpoints share, and shm answers not at all.
 //
 // Ending: kClosing asks the other end to end; kBye, when no transfer of ours is under way any more, is the last word.
 #pragma once

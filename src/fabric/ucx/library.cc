@@ -2,9 +2,8 @@
 
 #include <dlfcn.h>
 #include <fmt/format.h>
-#include <signal.h>
 
-#include <array>
+#include "base/kept_signals.h"
 
 namespace ross::fabric::ucx {
 namespace {
@@ -12,24 +11,6 @@ namespace {
 constexpr const char* kLibrary = "libucp.so.0";
 
 constinit Library table;  // written once, by open_library()
-
-// Gives the program back what handles its signals, where that has changed meanwhile.
-class KeptSignals {
- public:
-  KeptSignals() {
-    for (int number = 1; number < NSIG; ++number) ::sigaction(number, nullptr, &kept_[number]);
-  }
-  ~KeptSignals() {
-    for (int number = 1; number < NSIG; ++number) {
-      struct sigaction now {};
-      if (::sigaction(number, nullptr, &now) != 0 || now.sa_handler == kept_[number].sa_handler) continue;
-      ::sigaction(number, &kept_[number], nullptr);
-    }
-  }
-
- private:
-  std::array<struct sigaction, NSIG> kept_{};
-};
 
 Status open_library() {
   void* handle = nullptr;
