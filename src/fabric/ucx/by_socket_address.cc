@@ -149,6 +149,7 @@ class BySocketAddress final : public Meeting {
   void forget(Link& link) override {
     std::erase_if(guests_, [&link](const auto& guest) { return guest.second == &link; });
   }
+  [[nodiscard]] bool is_there(const Link& /*link*/) const override { return true; }
   [[nodiscard]] bool has_sockets() const override { return false; }
 
  private:

@@ -93,8 +93,7 @@ UcxEndpoint::~UcxEndpoint() {
 }
 
 Result<Worker*> UcxEndpoint::add_worker() {
-  ROSS_TRY(std::unique_ptr<Worker> worker, Worker::create(context_));
-  if (const Status status = add_to(watch_, worker->fd(), nullptr); !status.ok()) return fail(status);
+  ROSS_TRY(std::unique_ptr<Worker> worker, Worker::create(context_, watch_.fd()));
   return workers_.emplace_back(std::move(worker)).get();
 }
 
@@ -142,7 +141,13 @@ Result<Window> UcxEndpoint::expose(const Exposure& exposure) {
 
 void UcxEndpoint::revoke(const Window& window) {
   std::unique_ptr<Exposed> exposed = hub_.windows.remove(window);
-  if (exposed->transfers == 0 || hub_.stop_using(*exposed)) return;
+  if (exposed->transfers == 0) return;
+  const std::vector<Link*> users = hub_.users_of(*exposed);
+  for (Link* const link : users) {
+    link->cut(Status(ECANCELED, "a window was revoked while a transfer used it"));
+    meeting_->forget(*link);  // what the other end still copies out of the window does not count from here on
+  }
+  if (Hub::stop_using(*exposed, users)) return;
   // UCX still counts down in it.
   log().error("ucx: a connection could not be closed in time; the peer may still reach a revoked window");
   [[maybe_unused]] Exposed* const left_behind = exposed.release();
@@ -198,15 +203,20 @@ std::size_t UcxEndpoint::look_at_sockets() {
 std::size_t UcxEndpoint::handle_events(Worker& worker) {
   std::size_t count = 0;
   while (worker.has_events()) {
-    Events events = worker.take();
-    for (const Event& event : events.list) handle(worker, events, event);
+    Events& events = worker.take();
+    for (Event& event : events.list) {
+      handle(worker, events, event);
+      worker.release(event);
+    }
     count += events.list.size();
-    worker.give_back(std::move(events));
+    worker.give_back();
   }
   return count;
 }
 
-void UcxEndpoint::handle(Worker& worker, const Events& events, const Event& event) {
+void UcxEndpoint::handle(const Worker& worker, Events& events, Event& event) {
+  // Of a worker that has ended there are operations to be told of, and no more data.
+  if (worker.ended() && event.kind != Event::Kind::kDone && event.kind != Event::Kind::kFailed) return;
   if (event.link != nullptr && event.link->state() == Link::State::kMeeting && meeting_->has_sockets() &&
       (event.kind == Event::Kind::kItems || event.kind == Event::Kind::kBulk)) {
     // Shared memory overtook the greeting on the socket, which was sent before.
@@ -218,15 +228,17 @@ void UcxEndpoint::handle(Worker& worker, const Events& events, const Event& even
   }
   switch (event.kind) {
     case Event::Kind::kHello:
-      meeting_->take_hello(event, load<Hello>(events.data(event)));
-      return worker.release(event);
+      return meeting_->take_hello(event, load<Hello>(events.data(event)));
     case Event::Kind::kItems:
-      event.link->take_items(event.header, {events.data(event), event.size_bytes});
-      return worker.release(event);
+      return event.link->take_items(event.header, {events.data(event), event.size_bytes});
     case Event::Kind::kBulk:
-      if (!event.link->take_bulk(event.header, {events.data(event), event.size_bytes}, event)) worker.release(event);
-      return;
+      return event.link->take_bulk(event.header, {events.data(event), event.size_bytes}, event);
     case Event::Kind::kDone:
+      // Memory of the other process that was copied from was what it should be if that process is there now.
+      if (event.operation->lands() && event.operation->status == UCS_OK && !events.peer_seen) {
+        events.peer_seen = meeting_->is_there(*event.link);
+        if (!events.peer_seen) event.operation->status = UCS_ERR_CONNECTION_RESET;
+      }
       return event.link->take_done(*event.operation);
     case Event::Kind::kFailed:
       if (event.link->state() == Link::State::kMeeting) return not_met(*event.link, failure(event.status));
@@ -255,6 +267,8 @@ std::size_t UcxEndpoint::flush_marked() {
   std::vector<Link*> links = hub_.take_marked();
   for (Link* const link : links) {
     link->flush();
+    // Before the users are told: the other end learns that what it copies from here on does not count.
+    if (link->state() == Link::State::kCut) meeting_->forget(*link);
     if (link->state() != Link::State::kOpen && !std::exchange(link->tended, true)) tended_.push_back(link);
   }
   return links.size();
@@ -300,7 +314,6 @@ std::size_t UcxEndpoint::tend_links() {
     Worker* const worker = &link->worker();
     std::erase_if(links_, [link](const auto& owned) { return owned.get() == link; });
     if (meeting_->has_sockets()) {
-      ::epoll_ctl(watch_.fd(), EPOLL_CTL_DEL, worker->fd(), nullptr);
       std::erase_if(workers_, [worker](const auto& owned) { return owned.get() == worker; });
     }
   }

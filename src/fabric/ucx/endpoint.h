@@ -53,7 +53,7 @@ class UcxEndpoint final : public Endpoint, private runtime::Poller, private Meet
     Status why;
   };
   std::size_t handle_events(Worker& worker);
-  void handle(Worker& worker, const Events& events, const Event& event);
+  void handle(const Worker& worker, Events& events, Event& event);
   std::size_t look_at_sockets();
   std::size_t flush_marked();
   std::size_t run_answers();

@@ -50,7 +50,7 @@ Operation* Hub::take_operation(Operation::Kind kind, Link& link) {
     free_operations_ = operation->next;
   }
   operation->kind = kind;
-  operation->status = UCS_OK;  // a send that is over at once has no event that says so
+  operation->status = UCS_INPROGRESS;
   operation->link = &link;
   operation->batch = nullptr;
   operation->message = nullptr;
@@ -64,21 +64,31 @@ Operation* Hub::take_operation(Operation::Kind kind, Link& link) {
 void Hub::give(Operation* operation) {
   if (operation->header.capacity() > kHeaderBytesKept) operation->header = {};
   if (operation->pieces.capacity() > kPiecesKept) operation->pieces = {};
+  operation->link = nullptr;
   operation->next = std::exchange(free_operations_, operation);
 }
 
-bool Hub::stop_using(const Exposed& window) {
-  std::vector<Link*> links;
+std::vector<Link*> Hub::users_of(const Exposed& window) const {
+  std::vector<Link*> users;
   for (const Operation& operation : operations_) {
-    if (operation.window == &window) links.push_back(operation.link);
+    if (operation.window == &window) users.push_back(operation.link);
   }
-  for (Link* const link : links) link->cut(Status(ECANCELED, "a window was revoked while a transfer used it"));
+  return users;
+}
+
+bool Hub::stop_using(const Exposed& window, const std::vector<Link*>& users) {
   const std::int64_t until_ns = system_clock().monotonic_ns() + kStopNs;
   while (window.transfers > 0) {
-    for (Link* const link : links) link->worker().progress();
+    for (Link* const link : users) link->worker().progress();
     if (system_clock().monotonic_ns() > until_ns) return false;
   }
   return true;
+}
+
+void Hub::finish_operations(const Link& link) {
+  for (Operation& operation : operations_) {
+    if (operation.link == &link && operation.status == UCS_INPROGRESS) Worker::finished(operation, UCS_ERR_CANCELED);
+  }
 }
 
 std::size_t Hub::run_told() {

@@ -30,8 +30,12 @@ class Hub {
   void give(Batch* batch);
   Operation* take_operation(Operation::Kind kind, Link& link);
   void give(Operation* operation);
-  // Ends every link that has UCX use the window, and returns once it does not; false if that takes too long.
-  bool stop_using(const Exposed& window);
+  // The links that have UCX use the window.
+  [[nodiscard]] std::vector<Link*> users_of(const Exposed& window) const;
+  // When these are cut: returns once UCX does not use the window any more; false if that takes too long.
+  static bool stop_using(const Exposed& window, const std::vector<Link*>& users);
+  // What UCX has of a link whose worker has ended.
+  void finish_operations(const Link& link);
 
   void tell(Outgoing& message, bool ok) { told_.push_back({&message, nullptr, ok ? 0 : 1}); }
   void tell(Transfer& transfer, int error) { told_.push_back({nullptr, &transfer, error}); }

@@ -2,18 +2,45 @@
 
 #include <dlfcn.h>
 #include <fmt/format.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <ucs/debug/log_def.h>
+
+#include <array>
+#include <cstdlib>
 
 #include "base/kept_signals.h"
+#include "base/log.h"
 
 namespace ross::fabric::ucx {
 namespace {
 
 constexpr const char* kLibrary = "libucp.so.0";
+constexpr const char* kServices = "libucs.so.0";  // what UCX's other libraries stand on
+constexpr const char* kLogLevel = "UCX_LOG_LEVEL";
 
 constinit Library table;  // written once, by open_library()
 
+// What UCX writes of an end of a connection, above all, is no news: its status comes back to us, and is logged or told there.
+ucs_log_func_rc_t log_as_ours(const char* /*file*/, unsigned /*line*/, const char* /*function*/, ucs_log_level_t level,
+                              const ucs_log_component_config_t* /*component*/, const char* message, va_list arguments) {
+  if (level != UCS_LOG_LEVEL_ERROR && level != UCS_LOG_LEVEL_WARN) return UCS_LOG_FUNC_RC_CONTINUE;
+  std::array<char, 512> text{};
+  ::vsnprintf(text.data(), text.size(), message, arguments);
+  log().debug("ucx itself: {}", text.data());
+  return UCS_LOG_FUNC_RC_STOP;
+}
+
+// UCX's lines stay on the terminal in a program that has UCX for itself, and for who asks UCX for them. The call is not in
+// UCX's public headers: a version without it keeps its lines, too.
+void take_log(void* handle) {
+  auto* const push = reinterpret_cast<decltype(&::ucs_log_push_handler)>(::dlsym(handle, "ucs_log_push_handler"));
+  if (push != nullptr && std::getenv(kLogLevel) == nullptr) push(log_as_ours);
+}
+
 Status open_library() {
   void* handle = nullptr;
+  void* const others = ::dlopen(kServices, RTLD_LAZY | RTLD_LOCAL | RTLD_NOLOAD);
   {
     // UCX takes SIGSEGV and its like to print stacks, and SIGHUP to become talkative.
     const KeptSignals kept;
@@ -23,6 +50,7 @@ Status open_library() {
   if (handle == nullptr) {
     return Status(ENOTSUP, fmt::format("UCX cannot be loaded: {}: apt-get install libucx0", ::dlerror()));
   }
+  if (others != nullptr) ::dlclose(others);  // was there before us
   Status status;
   const auto find = [handle, &status]<class Function>(const char* name, Function*& into) {
     into = reinterpret_cast<Function*>(::dlsym(handle, name));
@@ -70,6 +98,7 @@ Status open_library() {
   find("ucp_am_recv_data_nbx", table.am_recv_data_nbx);
   find("ucp_am_data_release", table.am_data_release);
   find("ucp_request_free", table.request_free);
+  if (status.ok() && others == nullptr) take_log(handle);
   return status;
 }
 

@@ -2,7 +2,8 @@
 //
 // It is loaded and not linked. Its libraries take signals and put hooks into the memory calls of the whole process from the
 // moment that they are there, which no program should have that moves its data in another way. The hooks stay for those that do;
-// the signals are given back. All of UCX that is called is in the table below.
+// the signals are given back. All of UCX that is called is in the table below. What UCX writes to the terminal by itself goes to
+// our log at its level debug; with UCX_LOG_LEVEL in the environment it stays on the terminal.
 //
 // Threading: any thread.
 #pragma once

@@ -134,17 +134,17 @@ void Link::cut(const Status& why) {
   state_ = State::kCut;
   why_ = why;
   deadline_ns_ = INT64_MAX;
-  if (endpoint_ != nullptr) {
-    ucp_request_param_t param{};
-    param.op_attr_mask = UCP_OP_ATTR_FIELD_FLAGS;
-    param.flags = UCP_EP_CLOSE_FLAG_FORCE;
-    const ucs_status_ptr_t request = library().ep_close_nbx(endpoint_, &param);
-    if (UCS_PTR_IS_PTR(request)) library().request_free(request);
-    endpoint_ = nullptr;
-  }
   worker_.remove_link(id_);  // what still comes is nobody's
   drop_slots();
+  take_back();
   mark();
+}
+
+void Link::take_back() {
+  ucp_ep_h const endpoint = std::exchange(endpoint_, nullptr);
+  if (hub_.transport.by_socket_address) return Worker::close(endpoint);
+  worker_.end(endpoint);
+  hub_.finish_operations(*this);
 }
 
 bool Link::drained() {

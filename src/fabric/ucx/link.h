@@ -8,7 +8,8 @@
 // A put is done when the other end says that it has landed.
 //
 // Ending: who closes says so behind its last message (kBye) or at once with a reason (kAbort), and waits a bounded time for
-// the other end to go; then the UCX endpoint is closed by force, and when UCX has let go of all memory the users are told.
+// the other end to go; then UCX's endpoint is closed by force, or its worker is ended where it is this link's alone, and when
+// UCX has let go of all memory the users are told.
 //
 // Ownership: the endpoint owns a link until it has ended and its channel is gone. Threading: owner thread.
 #pragma once
@@ -51,7 +52,7 @@ class Link {
     kMeeting,  // the ends do not know each other yet
     kOpen,
     kLeaving,  // has said so; waits for the other end to go, or a deadline
-    kCut,      // the UCX endpoint is closed; UCX still holds memory
+    kCut,      // UCX is to give back what it holds
     kEnded,    // everybody was told
   };
 
@@ -94,8 +95,8 @@ class Link {
 
   // ---- from the endpoint ----
   void take_items(const FrameHeader& header, std::span<const std::byte> items);
-  // Returns whether the bulk was taken; else it is still to be released.
-  bool take_bulk(const FrameHeader& header, std::span<const std::byte> item, const Event& event);
+  // What it takes of the event it does not leave to be released.
+  void take_bulk(const FrameHeader& header, std::span<const std::byte> item, Event& event);
   void take_done(Operation& operation);
   // The link is of no more use: the connection is gone, or the other end breaks the rules.
   void take_failure(const Status& why);
@@ -104,7 +105,8 @@ class Link {
   void flush();
   // At its deadline.
   void take_deadline();
-  // Closes the UCX endpoint. After this UCX lets go of what it holds, while it makes progress.
+  // Nothing goes either way any more. UCX has let go of what it holds where the link has a worker of its own, and else does
+  // so while it makes progress.
   void cut(const Status& why);
   // True once everything was handed to the hub to be told; on_closed is what is left, by finish().
   bool drained();
@@ -160,6 +162,7 @@ class Link {
   void say_abort(int error);
   void tell_all();
   void leave(const Status& why);
+  void take_back();
 
   // link_receive.cc
   void take_message(const ItemHeader& header, std::uint32_t number, std::uint32_t puts_before,
@@ -214,6 +217,7 @@ class Link {
   bool body_follows_ = false;  // the next message must be its body
   bool in_callback_ = false;   // of the receiver: nobody advances below it
   memory::Memory body_;
+  std::vector<std::byte> head_;        // that the receiver is shown: UCX may take its own back meanwhile
   std::vector<std::byte> delivering_;  // a message that has waited
 };
 

@@ -62,36 +62,27 @@ void Link::take_items(const FrameHeader& header, std::span<const std::byte> item
   }
 }
 
-bool Link::take_bulk(const FrameHeader& header, std::span<const std::byte> bytes, const Event& event) {
-  if (state_ != State::kOpen) return false;
+void Link::take_bulk(const FrameHeader& header, std::span<const std::byte> bytes, Event& event) {
+  if (state_ != State::kOpen) return;
   take_receipts(header);
-  if (state_ != State::kOpen) return false;
-  const auto refused = [this](std::string_view why) {
-    refuse(broken(why));
-    return false;
-  };
-  if (bytes.size() < sizeof(ItemHeader)) return refused("a bulk without an item");
+  if (state_ != State::kOpen) return;
+  if (bytes.size() < sizeof(ItemHeader)) return refuse(broken("a bulk without an item"));
   const auto item = load<ItemHeader>(bytes.data());
   bytes = bytes.subspan(sizeof item);
   if (item.extra_bytes != bytes.size() || item.payload_bytes != event.bulk_bytes || item.payload_follows != 0) {
-    return refused("a bulk whose lengths do not fit");
+    return refuse(broken("a bulk whose lengths do not fit"));
   }
-  Event taken = event;  // whoever takes the bulk clears held
   switch (item.item) {
     case Item::kMessage:
     case Item::kBody:
-      take_message(item, header.first_message, header.first_put, bytes, &taken);
-      break;
+      return take_message(item, header.first_message, header.first_put, bytes, &event);
     case Item::kPut:
-      take_put(item, header.first_put, bytes, &taken);
-      break;
+      return take_put(item, header.first_put, bytes, &event);
     case Item::kGot:
-      take_answer(item, bytes, &taken);
-      break;
+      return take_answer(item, bytes, &event);
     default:
-      return refused("a bulk of no known kind");
+      return refuse(broken("a bulk of no known kind"));
   }
-  return taken.held == nullptr;
 }
 
 // ---- messages ----
@@ -126,7 +117,7 @@ void Link::take_message(const ItemHeader& header, std::uint32_t number, std::uin
 // Shows the receiver the message that is next. True when it is whole and the one behind may follow.
 bool Link::deliver(const ItemHeader& header, std::span<const std::byte> bytes, void* bulk) {
   const auto drop = [this, bulk] {
-    if (bulk != nullptr) library().am_data_release(worker_.handle(), bulk);
+    worker_.release(bulk);
     return false;
   };
   if (body_follows_ != (header.item == Item::kBody)) {
@@ -146,8 +137,9 @@ bool Link::deliver(const ItemHeader& header, std::span<const std::byte> bytes, v
     land_message(body_, bulk, header.payload_bytes);
     return false;
   }
+  head_.assign(bytes.begin(), bytes.begin() + header.extra_bytes);
   in_callback_ = true;
-  Result<memory::Memory> into = receiver_->on_head(bytes.first(header.extra_bytes), header.payload_bytes);
+  Result<memory::Memory> into = receiver_->on_head(head_, header.payload_bytes);
   in_callback_ = false;
   if (state_ != State::kOpen) return drop();
   if (!into.has_value()) {
@@ -172,19 +164,12 @@ bool Link::deliver(const ItemHeader& header, std::span<const std::byte> bytes, v
 
 void Link::land_message(const memory::Memory& into, void* bulk, std::size_t size_bytes) {
   Operation* const operation = hub_.take_operation(Operation::Kind::kLandMessage, *this);
-  ucp_request_param_t param = Worker::receive_parameters(*operation);
-  void* buffer = into.spans().empty() ? nullptr : into.spans()[0].data;
-  std::size_t count = size_bytes;
   if (into.spans().size() > 1) {
     for (const memory::Span& span : into.spans()) operation->pieces.push_back({span.data, span.size_bytes});
-    param.op_attr_mask |= UCP_OP_ATTR_FIELD_DATATYPE;
-    param.datatype = ucp_dt_make_iov();
-    buffer = operation->pieces.data();
-    count = operation->pieces.size();
   }
   landing_ = true;
   ++requests_;
-  worker_.started(*operation, library().am_recv_data_nbx(worker_.handle(), bulk, buffer, count, &param));
+  worker_.land(*operation, bulk, into.spans().empty() ? nullptr : into.spans()[0].data, size_bytes);
 }
 
 void Link::finish_message() {
@@ -213,8 +198,7 @@ void Link::advance() {
 
 void Link::drop_slots() {
   for (Slot& slot : slots_) {
-    if (slot.held != nullptr) library().am_data_release(worker_.handle(), slot.held);
-    slot.held = nullptr;
+    worker_.release(std::exchange(slot.held, nullptr));
     slot.kind = Slot::Kind::kEmpty;
     slot.bytes = {};
   }
@@ -239,10 +223,8 @@ void Link::take_put(const ItemHeader& header, std::uint32_t number, std::span<co
   operation->window = window;
   operation->number = number;
   ++window->transfers;
-  const ucp_request_param_t param = Worker::receive_parameters(*operation);
   ++requests_;
-  worker_.started(*operation, library().am_recv_data_nbx(worker_.handle(), std::exchange(bulk->held, nullptr), into,
-                                                         header.payload_bytes, &param));
+  worker_.land(*operation, std::exchange(bulk->held, nullptr), into, header.payload_bytes);
 }
 
 void Link::finish_put(std::uint32_t number) {
@@ -302,10 +284,8 @@ void Link::take_answer(const ItemHeader& header, std::span<const std::byte> byte
   get.landing = true;
   Operation* const operation = hub_.take_operation(Operation::Kind::kLandAnswer, *this);
   operation->number = number;
-  const ucp_request_param_t param = Worker::receive_parameters(*operation);
   ++requests_;
-  worker_.started(*operation, library().am_recv_data_nbx(worker_.handle(), std::exchange(bulk->held, nullptr), into,
-                                                         get.size_bytes, &param));
+  worker_.land(*operation, std::exchange(bulk->held, nullptr), into, get.size_bytes);
 }
 
 }  // namespace ross::fabric::ucx

@@ -243,6 +243,7 @@ void Link::send_batch() {
                            : library().am_send_nbx(endpoint_, kActiveMessage, &batch->header, sizeof batch->header,
                                                    batch->bytes.get(), batch->size_bytes, &param);
   if (request == nullptr) {  // the usual way, without an event
+    operation->status = UCS_OK;
     take_done(*operation);
   } else {
     worker_.started(*operation, request);

@@ -48,6 +48,13 @@ class Locally final : public Meeting, private Watched {
   void take_asked(void* /*request*/) override {}
   void refuse_asked(void* /*request*/) override {}
   void forget(Link& link) override { lines_.erase(&link); }
+  [[nodiscard]] bool is_there(const Link& link) const override {
+    const auto line = lines_.find(&link);
+    if (line == lines_.end()) return false;
+    std::byte next{};
+    const ssize_t got = ::recv(line->second->socket.fd(), &next, sizeof next, MSG_PEEK | MSG_DONTWAIT);
+    return got > 0 || (got < 0 && (errno == EAGAIN || errno == EINTR));
+  }
   [[nodiscard]] bool has_sockets() const override { return true; }
 
  private:
@@ -167,7 +174,7 @@ class Locally final : public Meeting, private Watched {
   MeetingHost& host_;
   Socket listening_;
   std::string path_;
-  std::unordered_map<Link*, std::unique_ptr<Line>> lines_;
+  std::unordered_map<const Link*, std::unique_ptr<Line>> lines_;
 };
 
 }  // namespace

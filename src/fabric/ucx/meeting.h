@@ -2,7 +2,9 @@
 //
 // by_socket_address.cc: UCX's listener and its connections by socket address; the ends then greet each other with the first
 // active messages. locally.cc: shared memory has no such thing; a Unix socket carries both greetings and the addresses of
-// two workers made for this link alone, and stays open: it breaks when the process at the other end ends.
+// two workers made for this link alone, and stays open: it breaks when the process at the other end ends, or cuts the link.
+// An end breaks it before it tells its users that their memory is theirs again, and one that has copied out of the other's
+// memory looks at it before it believes what it has: the kernel copies for as long as there is a process, and knows no more.
 //
 // Whoever connects and says nothing is let go after kGreetNs, and more than kMeetingsMax at once are refused.
 // Ownership: the endpoint owns its meeting, workers and links. Threading: owner thread.
@@ -59,8 +61,10 @@ class Meeting {
   // A connection request.
   virtual void take_asked(void* request) = 0;
   virtual void refuse_asked(void* request) = 0;
-  // The link is cut: what the meeting has of it goes.
+  // The link is cut: what the meeting has of it goes, and the other end can tell.
   virtual void forget(Link& link) = 0;
+  // Whether the other end has not cut the link, and not ended, until now. Where UCX itself knows: true.
+  [[nodiscard]] virtual bool is_there(const Link& link) const = 0;
   // Whether each link has a worker of its own, and sockets bring them about.
   [[nodiscard]] virtual bool has_sockets() const = 0;
 };
