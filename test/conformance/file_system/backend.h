@@ -14,6 +14,7 @@
 
 #include "base/clock.h"
 #include "fs/file_system.h"
+#include "runtime/loop.h"
 
 namespace ross::conformance {
 
@@ -34,7 +35,8 @@ struct Capabilities {
   bool reports_holes = true;  // seek finds holes of a megabyte
   bool reserves = true;       // fallocate counts in allocated_bytes
   bool restarts = true;
-  bool limits = true;  // InstanceOptions::limit_bytes is kept
+  bool limits = true;   // InstanceOptions::limit_bytes is kept
+  bool threads = true;  // calls are made from several at once
 };
 
 struct InstanceOptions {
@@ -46,6 +48,8 @@ class Instance {
  public:
   virtual ~Instance() = default;
   virtual fs::FileSystem& file_system() = 0;
+  // The only loop that calls may be made on, the instance's own; null: any.
+  virtual runtime::Loop* loop() { return nullptr; }
   // Syncs, lets go of everything and opens it again. Open files and nodes held are gone; names and bytes are not.
   virtual Status restart() = 0;
 };

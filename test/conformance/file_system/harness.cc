@@ -17,7 +17,7 @@ void FileSystemTest::remake(const InstanceOptions& options) {
   auto made = GetParam().make(options);
   ASSERT_TRUE(made.has_value()) << made.error().message();
   instance_ = *std::move(made);
-  driver_ = std::make_unique<Driver>(instance_->file_system());
+  driver_ = std::make_unique<Driver>(*instance_);
   // Everybody may make things at the top, so that tests need no directory of their own.
   ASSERT_EQ(error(fs().setattr(kRoot, kTop, {.mode = 0777})), 0);
 }
@@ -38,7 +38,7 @@ void FileSystemTest::restart() {
   driver_.reset();
   const Status restarted = instance_->restart();
   ASSERT_TRUE(restarted.ok()) << restarted.message();
-  driver_ = std::make_unique<Driver>(instance_->file_system());
+  driver_ = std::make_unique<Driver>(*instance_);
 }
 
 void FileSystemTest::run_threads(int count, const std::function<void(Driver& driver, int index)>& body) {

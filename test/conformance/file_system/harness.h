@@ -38,21 +38,27 @@ int errno_of(const Result<T>& result) {
 // One thread's way to make calls.
 class Driver {
  public:
-  explicit Driver(fs::FileSystem& fs) : fs_(fs), loop_(std::move(runtime::Loop::create().value())) {}
+  explicit Driver(fs::FileSystem& fs)
+      : fs_(fs), own_loop_(std::move(runtime::Loop::create().value())), loop_(*own_loop_) {}
+  explicit Driver(Instance& instance)
+      : fs_(instance.file_system()),
+        own_loop_(instance.loop() == nullptr ? std::move(runtime::Loop::create().value()) : nullptr),
+        loop_(own_loop_ == nullptr ? *instance.loop() : *own_loop_) {}
   template <class T>
   T run(runtime::Task<T> task) {
-    return loop_->block_on(std::move(task));
+    return loop_.block_on(std::move(task));
   }
   template <class T>
   int error(runtime::Task<T> task) {
     return errno_of(run(std::move(task)));
   }
   [[nodiscard]] fs::FileSystem& fs() const { return fs_; }
-  [[nodiscard]] runtime::Loop& loop() const { return *loop_; }
+  [[nodiscard]] runtime::Loop& loop() const { return loop_; }
 
  private:
   fs::FileSystem& fs_;
-  std::unique_ptr<runtime::Loop> loop_;
+  const std::unique_ptr<runtime::Loop> own_loop_;
+  runtime::Loop& loop_;
 };
 
 class FileSystemTest : public testing::TestWithParam<Backend> {

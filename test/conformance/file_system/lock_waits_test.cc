@@ -156,6 +156,7 @@ TEST_P(LockWaits, AWaitIsNoDeadlock) {
 }
 
 TEST_P(LockWaits, KeepThreadsApart) {
+  ROSS_NEEDS(threads);
   constexpr int kThreads = 4;
   constexpr int kRounds = 200;
   // Guarded by the lock: an addition in two steps that loses counts when two threads are in it. Atomic for the thread sanitizer

@@ -10,7 +10,14 @@
 namespace ross::conformance {
 namespace {
 
-ROSS_FILE_SYSTEM_SUITE(Races);
+class Races : public FileSystemTest {
+ protected:
+  void SetUp() override {
+    ROSS_NEEDS(threads);
+    FileSystemTest::SetUp();
+  }
+};
+ROSS_ON_EVERY_BACKEND(Races);
 
 constexpr int kThreads = 4;
 constexpr int kRounds = 200;
