@@ -34,7 +34,7 @@ std::size_t OfiEndpoint::poll_pair() {
       // First what has come: that a peer has ended is known before something is sent to it.
       count += arrive(kReadsPerPass);
       // Operations of either end are completed by passes of both, which the provider does not tell of.
-      if (work && (pair.other_awaits() || awaits())) pair.did();
+      if ((work && pair.other_awaits()) || awaits()) pair.did();
       pair.await(awaits());
     } else {
       blocked_ = true;
