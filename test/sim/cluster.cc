@@ -37,6 +37,7 @@ Cluster::Cluster(const PoolImage& image, std::uint64_t seed, bool verbose)
       cache_bytes_(random_.chance(1, 2) ? 256 * kKiB : 4 * kMiB) {
   world_.when_it_ends([this] { went(); });
   world_.run_store_jobs_in_loop();
+  if (random_.chance(1, 2)) world_.slow_devices(300'000);
   static_cast<void>(fabric::sim::make_domain(network_, kEngine));
 }
 

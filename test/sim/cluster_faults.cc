@@ -94,6 +94,14 @@ void ClusterFaults::happen(const Clients& clients) {
   }
 }
 
+// Somebody is back when the lease that an engine gives its clients of before is nearly over, and asks for what it had across its end.
+void ClusterFaults::keep_away(const Clients& clients) {
+  ClusterClient* const one = pick(clients);
+  if (one == nullptr) return;
+  cluster_.tell("{} is parted for a lease", one->host());
+  cluster_.part(one->host(), kLeaseNs - static_cast<std::int64_t>(cluster_.random().below(30 * kMs)));
+}
+
 std::string ClusterFaults::look(const Clients& clients) {
   if (cluster_.now_ns() >= next_fault_ns_) {
     next_fault_ns_ = INT64_MAX;
@@ -114,6 +122,7 @@ std::string ClusterFaults::look(const Clients& clients) {
       cluster_.crash_at(how, World::Where::kStore, 1 + cluster_.random().below(30));
       ++counts_.by_itself;
     }
+    if (cluster_.random().chance(1, 10)) keep_away(clients);
   }
   if (cluster_.now_ns() >= commit_ns_) {
     commit_ns_ = cluster_.now_ns() + kCommitNs;

@@ -32,6 +32,7 @@ class ClusterFaults {
  private:
   void happen(const Clients& clients);
   void end_engine(Cluster::End how, const Clients& clients);
+  void keep_away(const Clients& clients);
   void plan_start();
   [[nodiscard]] std::int64_t soon_ns();
   [[nodiscard]] ClusterClient* pick(const Clients& clients);

@@ -132,11 +132,14 @@ class World::Plugged final : public disk::Disk {
       return;
     }
     if (counts_down(world_.cut_countdown_)) {
-      // The write is under way when the power goes: the dice decide how far it got, and nobody hears that it succeeded.
+      // The write is under way when the power goes: the dice decide how far it got, and nobody hears that it succeeded. A process
+      // that is killed is gone when what it had under way is.
       world_.torn_ = disk::Request();
       world_.torn_.write(request.offset_bytes, {request.data, request.size_bytes});
       world_.torn_.done = [](runtime::Completion&, int) {};
+      disk_.set_options({});
       disk_.submit(loop, world_.torn_);
+      disk_.set_options({.delay_ns_max = world_.delay_ns_max_});
       world_.end_here();
       request.done(request, -EIO);
       return;
@@ -226,6 +229,11 @@ bool World::counts_down(std::atomic<std::uint64_t>& countdown) {
     if (countdown.compare_exchange_weak(left, left - 1)) return left == 1;
   }
   return false;
+}
+
+void World::slow_devices(std::int64_t delay_ns_max) {
+  delay_ns_max_ = delay_ns_max;
+  for (const auto& disk : disks_) disk->set_options({.delay_ns_max = delay_ns_max});
 }
 
 void World::goes() {

@@ -95,6 +95,8 @@ class World {
   void kill_at(Where where, std::uint64_t nth);
   // After either: the machine runs, anew after a power cut.
   void restore_power();
+  // From now on each request to the devices takes up to so long.
+  void slow_devices(std::int64_t delay_ns_max);
   // The nth flush of the devices from now answers EIO.
   void fail_flush(std::uint64_t nth) { flush_countdown_ = nth; }
   // Behind the back of the nth write to the devices from now, one bit of what it stored flips.
@@ -127,7 +129,8 @@ class World {
 
   const PoolImage& image_;
   std::function<void()> when_it_ends_;
-  disk::Request torn_;  // the write that the power went with
+  disk::Request torn_;             // the write that the power went with
+  std::int64_t delay_ns_max_ = 0;  // of the devices
   SimClock clock_;
   Random random_;  // what is random in a pool
   std::unique_ptr<runtime::Loop> loop_;
