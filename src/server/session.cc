@@ -63,6 +63,7 @@ void Session::end_now() {
 // Gives back everything the peer held. Waits for locks end with EINTR when their owner goes; because a request may
 // just be on its way into such a wait, the owners are dropped until no request is at work any more.
 runtime::Task<Status> Session::clean_up() {
+  if (upstream_ != nullptr) co_return co_await leave_upstream();
   runtime::Loop& loop = server_.loop();
   for (;;) {
     // A copy: opens that end meanwhile still add files.
@@ -100,6 +101,7 @@ runtime::Task<Status> Session::clean_up() {
 }
 
 Result<std::uint64_t> Session::owner_for(std::uint64_t peers_owner) {
+  if (upstream_ != nullptr) return peers_owner;  // ours are upstream
   constexpr std::size_t kOwnersMax = 65536;
   if (const auto found = owners.find(peers_owner); found != owners.end()) return found->second;
   if (owners.size() >= kOwnersMax) return fail(ENOLCK, "this process has too many owners of locks");
