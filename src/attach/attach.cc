@@ -41,7 +41,7 @@ Result<std::shared_ptr<PoolUse>> use_pool(const Url& url, const AttachOptions& o
   if (url.scheme == "local") return process_pools().use(url.pool, options.pool, opener(options));
   // By the fabric, too: who asks for another gets a session of its own.
   const std::string key = fmt::format("ross+{}://{}/{}", url.fabric, url.server, url.pool);
-  return process_pools().use_named(key, [&url] { return connect(url); });
+  return process_pools().use_named(key, [&url] { return connect(url, {}); });
 }
 
 }  // namespace

@@ -56,63 +56,74 @@ std::int64_t patience_ns() {
   return seconds * kSecondNs;
 }
 
-// How a session gets back to its pool by the same fabric.
-client::Recovery::Ask asking_again(const Url& url, std::string backend, const wire::ClientId& id) {
-  return [server = url.server, pool = url.pool, tls = client::tls_from_environment(), backend = std::move(backend),
-          id](std::int64_t deadline_ns) -> runtime::Task<Result<client::Recovery::Found>> {
-    ROSS_CO_TRY(const client::Grant grant,
-                client::begin_session(server, pool, tls, {.id = id, .returning = true}, deadline_ns));
-    for (const client::FabricAddress& offer : grant.fabrics) {
-      if (offer.backend != backend) continue;
-      co_return client::Recovery::Found{.address = offer.address, .token = grant.token, .resumed = grant.resumed};
-    }
-    co_return fail(ENOTSUP, fmt::format("{} does not offer {} any more", server, backend));
-  };
-}
-
-Result<std::unique_ptr<client::Session>> connect_by(const client::FabricAddress& offer, const client::Grant& grant,
+Result<std::unique_ptr<client::Session>> connect_by(const Way& way, const client::Grant& grant,
                                                     std::int64_t deadline_ns) {
-  ROSS_TRY(std::unique_ptr<fabric::Domain> domain, fabric::make_domain(offer.backend, {}));
-  return client::Session::connect(std::move(domain), offer.address, grant.token, deadline_ns);
+  ROSS_TRY(std::unique_ptr<fabric::Domain> domain, fabric::make_domain(way.fabric, {}));
+  return client::Session::connect(std::move(domain), way.address, grant.token, deadline_ns);
 }
 
 }  // namespace
 
-Result<std::unique_ptr<engine::Pool>> connect(const Url& url) {
-  const std::int64_t deadline_ns = system_clock().monotonic_ns() + kConnectNs;
+client::Recovery::Ask asking_again(const Url& url, std::string fabric, client::Client self, client::ClientTls tls) {
+  self.returning = true;
+  return [server = url.server, pool = url.pool, fabric = std::move(fabric), self = std::move(self),
+          tls = std::move(tls)](std::int64_t deadline_ns) -> runtime::Task<Result<client::Recovery::Found>> {
+    ROSS_CO_TRY(const client::Grant grant, client::begin_session(server, pool, tls, self, deadline_ns));
+    for (const client::FabricAddress& offer : grant.fabrics) {
+      if (offer.backend != fabric) continue;
+      co_return client::Recovery::Found{.address = offer.address, .token = grant.token, .resumed = grant.resumed};
+    }
+    co_return fail(ENOTSUP, fmt::format("{} does not offer {} any more", server, fabric));
+  };
+}
+
+Status unreachable(const Url& url, const std::vector<std::string>& reasons) {
+  return Status(ECONNREFUSED,
+                fmt::format("{} cannot be reached by any fabric: {}", url.server, fmt::join(reasons, "; ")));
+}
+
+Result<Offer> ask(const Url& url, const client::Client& self, const client::ClientTls& tls, std::int64_t deadline_ns) {
+  Offer found;
   ROSS_TRY(const std::string wanted, wanted_fabric(url));
-  client::Client self;
-  fill_random(self.id);
-  ROSS_TRY(const client::Grant grant,
-           client::begin_session(url.server, url.pool, client::tls_from_environment(), self, deadline_ns));
-  std::vector<std::string> reasons;
+  ROSS_TRY(found.grant, client::begin_session(url.server, url.pool, tls, self, deadline_ns));
   for (const fabric::Backend& backend : fabric::backends()) {
     if (wanted.empty() ? !backend.automatic : backend.name != wanted) continue;
-    for (const client::FabricAddress& offer : grant.fabrics) {
+    for (const client::FabricAddress& offer : found.grant.fabrics) {
       if (offer.backend != backend.name) continue;
-      Status why = usable(backend, offer, grant);
-      if (why.ok()) {
-        auto session = connect_by(offer, grant, deadline_ns);
-        if (session.has_value()) {
-          log().info("{}: pool {} by {} at {}", url.server, url.pool, offer.backend, offer.address);
-          ROSS_OK((*session)->outlive(asking_again(url, offer.backend, self.id), {.patience_ns = patience_ns()}));
-          return make_remote_pool(*std::move(session));
-        }
-        why = std::move(session).error();
+      if (const Status why = usable(backend, offer, found.grant); why.ok()) {
+        found.ways.push_back({.fabric = offer.backend, .address = offer.address});
+      } else {
+        found.reasons.push_back(fmt::format("{}: {}", offer.backend, why.message()));
       }
-      reasons.push_back(fmt::format("{}: {}", offer.backend, why.message()));
     }
   }
-  if (!reasons.empty()) {
-    return fail(ECONNREFUSED,
-                fmt::format("{} cannot be reached by any fabric: {}", url.server, fmt::join(reasons, "; ")));
-  }
+  if (!found.ways.empty()) return found;
+  if (!found.reasons.empty()) return fail(unreachable(url, found.reasons));
   std::vector<std::string_view> offered;
-  for (const client::FabricAddress& offer : grant.fabrics) offered.push_back(offer.backend);
+  for (const client::FabricAddress& offer : found.grant.fabrics) offered.push_back(offer.backend);
   return fail(ENOTSUP,
               fmt::format("{} does not offer {}: it has {}", url.server,
                           wanted.empty() ? std::string_view("a fabric of this build") : std::string_view(wanted),
                           fmt::join(offered, ", ")));
+}
+
+Result<std::unique_ptr<engine::Pool>> connect(const Url& url, const ConnectOptions& options) {
+  const std::int64_t deadline_ns = system_clock().monotonic_ns() + kConnectNs;
+  client::Client self;
+  if (options.outlives) fill_random(self.id);
+  ROSS_TRY(Offer offer, ask(url, self, options.tls, deadline_ns));
+  for (const Way& way : offer.ways) {
+    auto session = connect_by(way, offer.grant, deadline_ns);
+    if (session.has_value()) {
+      log().info("{}: pool {} by {} at {}", url.server, url.pool, way.fabric, way.address);
+      if (options.outlives) {
+        ROSS_OK((*session)->outlive(asking_again(url, way.fabric, self, options.tls), {.patience_ns = patience_ns()}));
+      }
+      return make_remote_pool(*std::move(session));
+    }
+    offer.reasons.push_back(fmt::format("{}: {}", way.fabric, session.error().message()));
+  }
+  return fail(unreachable(url, offer.reasons));
 }
 
 }  // namespace ross::attach

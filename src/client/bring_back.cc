@@ -55,6 +55,8 @@ Recovery::Work Recovery::reclaim(const Holdings::List& held) {
       }
     }
   }
+  // An agent knows of nothing yet that whoever it speaks for is about to reclaim: the last word is theirs.
+  if (state_.reclaiming) co_return Status();
   const wire::Request reclaimed{.op = wire::Op::kReclaimed};
   co_return co_await ask_server(reclaimed);
 }

@@ -43,6 +43,7 @@ struct Call : fabric::Outgoing {
   std::uint64_t bytes = 0;               // what it counts against the bytes in flight
   std::uint16_t slot = 0;                // of a change, from when it is sent first
   bool change = false;                   // has a slot, if patient
+  bool named = false;                    // id and slot are those of whom an agent speaks for
   bool lock_wait = false;                // not counted as in flight: it may take as long as it likes
   bool patient = true;                   // is made again when the connection is lost
   bool resent = false;                   // was

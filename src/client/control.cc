@@ -17,6 +17,15 @@
 namespace ross::client {
 namespace {
 
+// For whom this process asks when it asks for itself.
+Client::User self() {
+  Client::User user{.pid = ::getpid(), .uid = ::geteuid(), .gid = ::getegid(), .groups = {}};
+  user.groups.resize(static_cast<std::size_t>(std::max(::getgroups(0, nullptr), 0)));
+  const int count = ::getgroups(static_cast<int>(user.groups.size()), user.groups.data());
+  user.groups.resize(static_cast<std::size_t>(std::max(count, 0)));
+  return user;
+}
+
 std::string from_environment(const char* name) {
   const char* const value = std::getenv(name);
   return value == nullptr ? std::string() : value;
@@ -86,14 +95,14 @@ Result<Grant> begin_session(const std::string& address, std::string_view pool, c
   v1::ConnectRequest request;
   request.set_pool(std::string(pool));
   request.set_wire_version(wire::kVersion);
-  request.set_pid(::getpid());
+  const Client::User user = client.relayed.has_value() ? *client.relayed : self();
+  request.set_pid(user.pid);
   if (client.id != wire::ClientId{}) request.set_client(client.id.data(), client.id.size());
   request.set_returning(client.returning);
-  request.set_uid(::geteuid());
-  request.set_gid(::getegid());
-  std::vector<gid_t> groups(static_cast<std::size_t>(std::max(::getgroups(0, nullptr), 0)));
-  const int count = ::getgroups(static_cast<int>(groups.size()), groups.data());
-  for (int i = 0; i < count; ++i) request.add_groups(groups[static_cast<std::size_t>(i)]);
+  request.set_relayed(client.relayed.has_value());
+  request.set_uid(user.uid);
+  request.set_gid(user.gid);
+  for (const gid_t group : user.groups) request.add_groups(group);
   v1::ConnectReply reply;
   const grpc::Status status = stub->Connect(&context, request, &reply);
   if (!status.ok()) return fail(from_grpc(address, status, context));
@@ -105,6 +114,7 @@ Result<Grant> begin_session(const std::string& address, std::string_view pool, c
   const std::string machine = machine_id();
   grant.same_machine = !machine.empty() && machine == reply.machine();
   grant.server = reply.server();
+  grant.generation = reply.generation();
   for (const v1::Fabric& fabric : reply.fabrics()) {
     grant.fabrics.push_back(
         {.backend = fabric.backend(), .address = fabric.address(), .same_machine_only = fabric.same_machine_only()});

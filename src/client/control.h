@@ -7,7 +7,10 @@
 // machine never starts gRPC. Threading: any thread; blocks.
 #pragma once
 
+#include <sys/types.h>
+
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -38,7 +41,8 @@ struct Grant {
   bool resumed = false;                // the session that this client had goes on, with all it held
   std::vector<FabricAddress> fabrics;  // as the server prefers them
   bool same_machine = false;
-  std::string server;  // name and version
+  std::string server;            // name and version
+  std::uint32_t generation = 0;  // of the session's connections so far
 };
 
 // A session for this process's user on a pool. Errors: ECONNREFUSED when nobody serves there, ETIMEDOUT, EACCES and EPERM, ENOENT
@@ -50,6 +54,14 @@ Result<Grant> begin_session(const std::string& address, std::string_view pool, c
 struct Client {
   wire::ClientId id{};
   bool returning = false;
+  // Of an agent: whose session it is. The server gives it to who may act for that user.
+  struct User {
+    pid_t pid = 0;  // for people to read
+    uid_t uid = 0;
+    gid_t gid = 0;
+    std::vector<gid_t> groups;
+  };
+  std::optional<User> relayed;
 };
 Result<Grant> begin_session(const std::string& address, std::string_view pool, const ClientTls& tls,
                             const Client& client, std::int64_t deadline_ns);

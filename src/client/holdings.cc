@@ -40,6 +40,7 @@ std::unique_ptr<Holdings::Note> Holdings::note_of(const wire::Request& request) 
     case Op::kUnlockOwner:
     case Op::kContainerOpen:
     case Op::kContainerClose:
+    case Op::kReopen:
       break;
     default:
       return nullptr;
@@ -50,6 +51,7 @@ std::unique_ptr<Holdings::Note> Holdings::note_of(const wire::Request& request) 
   note->file = request.file;
   note->owner = request.a;
   note->open_bits = request.op == Op::kOpen            ? request.mode
+                    : request.op == Op::kReopen        ? request.mode
                     : request.op == Op::kCreate        ? static_cast<std::uint32_t>(request.a)
                     : request.op == Op::kCreateUnnamed ? wire::kOpenRead | wire::kOpenWrite
                                                        : 0U;

@@ -155,6 +155,7 @@ void Lane::failed(Status why) {
   state_ = State::kNew;  // a later call may try again
   settle();
   fail_all();
+  if (session_->ended && !ending_ && !recovers_) end_soon();
 }
 
 // ---- calls ----
@@ -178,8 +179,8 @@ bool Lane::has_room(const Call& call) const {
   return inflight_ == 0 || (inflight_ < inflight_max_ && inflight_bytes_ + call.bytes <= inflight_bytes_max_);
 }
 
-// A change of a session that can be brought back has a slot. Waits for locks leave half of them to the others, who may be
-// the ones to unlock.
+// A change of a session that can be brought back has a slot, unless it came with one. Waits for locks leave half of them to the
+// others, who may be the ones to unlock.
 bool Lane::give_slot(Call& call) {
   if (!call.change || !call.patient || call.slot != 0 || session_->recovery == nullptr) return true;
   if (slots_.empty() || (call.lock_wait && slots_.size() <= slots_held_ / 2)) {
@@ -191,6 +192,11 @@ bool Lane::give_slot(Call& call) {
   call.slot = slots_.back();
   slots_.pop_back();
   return true;
+}
+
+void Lane::take_back_slot(Call& call) {
+  if (call.slot != 0 && !call.named) slots_.push_back(call.slot);
+  call.slot = 0;
 }
 
 // Sends what has waited, as far as the server's grant reaches.
@@ -218,11 +224,9 @@ void Lane::send(Call& call) {
     ++inflight_;
     inflight_bytes_ += call.bytes;
   }
-  if (call.id == 0) {
-    call.id = session_->next_id.fetch_add(1, std::memory_order_relaxed);
-    std::memcpy(call.head.data() + offsetof(wire::RequestHeader, id), &call.id, sizeof call.id);
-    std::memcpy(call.head.data() + offsetof(wire::RequestHeader, slot), &call.slot, sizeof call.slot);
-  }
+  if (call.id == 0) call.id = session_->next_id.fetch_add(1, std::memory_order_relaxed);
+  std::memcpy(call.head.data() + offsetof(wire::RequestHeader, id), &call.id, sizeof call.id);
+  std::memcpy(call.head.data() + offsetof(wire::RequestHeader, slot), &call.slot, sizeof call.slot);
   calls_.emplace(call.id, &call);
   call.gone_out = false;
   call.sent = [](fabric::Outgoing& self, bool) {
@@ -319,7 +323,7 @@ Status Lane::on_message() {
   }
   landing_ = nullptr;
   if (session_->recovery != nullptr && session_->recovery->in_trouble()) session_->recovery->heard();
-  if (call.slot != 0) slots_.push_back(std::exchange(call.slot, 0));
+  take_back_slot(call);
   revoke(call);
   if (call.lock_wait) {
     --lock_waits_;

@@ -52,6 +52,8 @@ class Lane final : public runtime::Loop::Attachment, private fabric::Receiver {
   void connect(std::int64_t deadline_ns);
   // Begins to end: it may be destroyed without waiting once it is settled. Without calls.
   void close();
+  // Of a session that has ended: its calls end, and its loop lets go of it.
+  void retire();
   [[nodiscard]] bool connecting() const { return state_ == State::kConnecting || state_ == State::kGreeting; }
   // Why it is not connected.
   [[nodiscard]] const Status& why() const { return why_; }
@@ -109,6 +111,7 @@ class Lane final : public runtime::Loop::Attachment, private fabric::Receiver {
   void pump();
   [[nodiscard]] bool has_room(const Call& call) const;
   bool give_slot(Call& call);
+  void take_back_slot(Call& call);
   void send(Call& call);
   bool expose(Call& call);
   void revoke(Call& call);

@@ -112,10 +112,19 @@ void Lane::take_back_calls() {
   waiting_locks_.push_front(locks);
   const Status status = gone();
   for (Call* const call : ended) {
-    if (call->slot != 0) slots_.push_back(std::exchange(call->slot, 0));
+    take_back_slot(*call);
     call->status = status;
     finish(*call);
   }
+}
+
+void Lane::retire() {
+  if (channel_ != nullptr) {
+    channel_->close();
+  } else if (state_ == State::kNew || state_ == State::kClosed) {
+    end_soon();
+  }
+  // Otherwise it is connecting, waits for the recovery that is being stopped, or goes already.
 }
 
 void Lane::end_soon() {
@@ -134,7 +143,7 @@ void Lane::fail_all() {
   }
   const Status status = gone();
   for (Call* const call : failed) {
-    if (call->slot != 0) slots_.push_back(std::exchange(call->slot, 0));
+    take_back_slot(*call);
     call->status = status;
     finish(*call);
   }

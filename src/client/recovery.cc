@@ -31,7 +31,8 @@ Recovery::Recovery(SessionState& state, Ask ask, const Options& options, std::un
       ask_(std::move(ask)),
       options_(options),
       own_loop_(std::move(own_loop)),
-      loop_(own_loop_ != nullptr ? *own_loop_ : *options.loop) {
+      loop_(own_loop_ != nullptr ? *own_loop_ : *options.loop),
+      generation_(state.place().generation) {
   begin_.recovery = this;
   begin_.run = [](runtime::Message& message) {
     Recovery& self = *static_cast<Begin&>(message).recovery;

@@ -28,9 +28,11 @@ int name_error(std::string_view name) {
 class RemoteFileSystem final : public fs::FileSystem {
  public:
   // The session is shared with the other containers opened over it.
-  RemoteFileSystem(std::shared_ptr<Session> session, std::uint32_t container)
-      : session_(std::move(session)), container_(container) {}
+  // closes: the server is told when it goes.
+  RemoteFileSystem(std::shared_ptr<Session> session, std::uint32_t container, bool closes)
+      : session_(std::move(session)), container_(container), closes_(closes) {}
   ~RemoteFileSystem() override {
+    if (!closes_) return;
     static_cast<void>(session_->call_and_wait({.op = Op::kContainerClose, .container = container_}));
   }
 
@@ -319,6 +321,7 @@ class RemoteFileSystem final : public fs::FileSystem {
 
   const std::shared_ptr<Session> session_;
   const std::uint32_t container_;
+  const bool closes_;
 };
 
 }  // namespace
@@ -326,7 +329,11 @@ class RemoteFileSystem final : public fs::FileSystem {
 Result<std::unique_ptr<fs::FileSystem>> open_container(std::shared_ptr<Session> session, std::string_view name) {
   if (const int error = name_error(name); error != 0) return fail(error, "a container's name has 1 to 255 bytes");
   ROSS_TRY(const Answer answer, session->call_and_wait({.op = Op::kContainerOpen, .name = name}));
-  return std::make_unique<RemoteFileSystem>(std::move(session), static_cast<std::uint32_t>(answer.value));
+  return std::make_unique<RemoteFileSystem>(std::move(session), static_cast<std::uint32_t>(answer.value), true);
+}
+
+std::unique_ptr<fs::FileSystem> open_by_number(std::shared_ptr<Session> session, std::uint32_t number) {
+  return std::make_unique<RemoteFileSystem>(std::move(session), number, false);
 }
 
 runtime::Task<Result<std::unique_ptr<fs::FileSystem>>> open_container_here(std::shared_ptr<Session> session,
@@ -334,7 +341,7 @@ runtime::Task<Result<std::unique_ptr<fs::FileSystem>>> open_container_here(std::
   if (const int error = name_error(name); error != 0) co_return fail(error, "a container's name has 1 to 255 bytes");
   const Request request{.op = Op::kContainerOpen, .name = name};
   ROSS_CO_TRY(const Answer answer, co_await session->call(request, {}, {}));
-  co_return std::make_unique<RemoteFileSystem>(std::move(session), static_cast<std::uint32_t>(answer.value));
+  co_return std::make_unique<RemoteFileSystem>(std::move(session), static_cast<std::uint32_t>(answer.value), true);
 }
 
 }  // namespace ross::client

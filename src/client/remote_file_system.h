@@ -17,7 +17,10 @@ namespace ross::client {
 
 // ENOENT and the other errors of opening a container.
 Result<std::unique_ptr<fs::FileSystem>> open_container(std::shared_ptr<Session> session, std::string_view name);
-// The same on the current loop, without blocking.
+// A container of the session that is open already, under the number it has there. Its end is not told: who made it known does that
+// with a kContainerClose, or ends the session.
+std::unique_ptr<fs::FileSystem> open_by_number(std::shared_ptr<Session> session, std::uint32_t number);
+// The same as open_container() on the current loop, without blocking.
 runtime::Task<Result<std::unique_ptr<fs::FileSystem>>> open_container_here(std::shared_ptr<Session> session,
                                                                            std::string name);
 

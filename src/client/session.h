@@ -10,6 +10,8 @@
 // A session that was told how it is brought back (outlive) survives the loss of its connections and of its server: its calls
 // wait. Otherwise they end.
 //
+// An agent has a session for each client of its own, and speaks for it: relay() says what is different then.
+//
 // Ownership: calls end before the session does, and so do the files opened in it. In a child of fork() every call is
 // ESHUTDOWN: the child connects anew. Threading: any thread that drives a loop.
 #pragma once
@@ -32,10 +34,12 @@ class Session {
   static Result<std::unique_ptr<Session>> connect(std::unique_ptr<fabric::Domain> domain, std::string address,
                                                   const wire::Token& token, std::int64_t deadline_ns);
   // The same on the current loop, without blocking. The session has that loop for its own from then on: what blocks
-  // (call_and_wait(), the destructor, outlive()'s end) drives it, and is not called from inside it.
+  // (call_and_wait(), the destructor, outlive()'s end) drives it, and is not called from inside it. generation: how often the
+  // client's session was brought back before, by others.
   static runtime::Task<Result<std::unique_ptr<Session>>> connect_here(std::unique_ptr<fabric::Domain> domain,
                                                                       std::string address, wire::Token token,
-                                                                      std::int64_t deadline_ns);
+                                                                      std::int64_t deadline_ns,
+                                                                      std::uint32_t generation = 0);
   ~Session();
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
@@ -43,6 +47,19 @@ class Session {
   // From now on the session outlives its connections and its server's process: recovery.h. Before the first call. Errors:
   // those of a loop (EMFILE).
   Status outlive(Recovery::Ask ask, const Recovery::Options& options);
+
+  // Before the first call: this is the session of somebody else's client, for whom this process is the agent. Its changes have
+  // the slots and ids that the client gave them, left for each call by fs::name_next_change(), so that the server knows them whichever
+  // agent brings them; two with one id are not under way at once, and ids are below wire::kAgentIdsBegin. A change without a name
+  // has no slot, and is not made again when the connection is lost, unless the client reclaims by it. reclaiming: the client will say what it held (kReopen and the
+  // like), until it says that it has all (kReclaimed).
+  void relay(bool reclaiming);
+  // Of a session that connect_here() made: the end, on its own loop. Calls under way end with ESHUTDOWN soon, later ones at once. goodbye:
+  // the server gives back what the session held; otherwise it is kept there for whoever brings it back. Afterwards
+  // stop_recovery(), and when no call is left the destructor, which does not block any more.
+  runtime::Task<Status> leave(bool goodbye);
+  // May block, and does not touch the session's loop.
+  void stop_recovery();
 
   // payload goes with the request; the reply's payload lands at the front of into. Both live until the task is done.
   runtime::Task<Result<Answer>> call(const wire::Request& request, memory::Memory payload, memory::Memory into);

@@ -24,9 +24,12 @@ struct SessionState : std::enable_shared_from_this<SessionState> {
   std::unique_ptr<fabric::Domain> domain;
   pid_t pid = 0;                       // this process's: a child of fork() is another
   std::unique_ptr<Recovery> recovery;  // null: a connection that ends takes its calls along
+  bool relays = false;                 // Session::relay
 
   std::atomic<pid_t> server_pid = 0;
   std::atomic<bool> ended = false;
+  std::atomic<bool> silent = false;        // ended, and nothing is sent any more
+  std::atomic<bool> reclaiming = false;    // who is spoken for has not all again that it held
   std::atomic<std::uint64_t> next_id = 1;  // of requests, growing in every slot
   SlotNumbers slots;
   Holdings holdings;

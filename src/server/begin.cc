@@ -56,6 +56,8 @@ runtime::Task<Result<Begun>> Server::find_or_make(const Applicant& applicant) {
   if (session != nullptr) {
     if (session->peer().uid != peer.uid) co_return fail(EACCES, "the session belongs to another user");
     if (session->ends()) co_return fail(EAGAIN, "the session is being ended");
+  } else if (options_.upstream) {
+    ROSS_CO_TRY(session, co_await begin_upstream(applicant));
   } else if (applicant.returning) {
     ROSS_CO_TRY(session, co_await begin_again(applicant));
   } else {
@@ -73,11 +75,14 @@ runtime::Task<Result<Begun>> Server::find_or_make(const Applicant& applicant) {
     }
     session = *made;
   }
+  session->relayed = applicant.relayed;
   if (outlives && applicant.same_machine) session->watch(ProcessWatch::of(peer.pid, peer.uid));
   // One that has been asked for again keeps its lease: that its client got through to us does not say that it can connect.
   const std::int64_t patience_ns = applicant.returning ? std::max(lease_ns(), kGreetingNs) : kGreetingNs;
   if (session->connections.empty()) session->wait_for_connection(patience_ns);
-  co_return Begun{.token = session->token(), .resumed = applicant.returning && !session->reclaiming};
+  co_return Begun{.token = session->token(),
+                  .resumed = applicant.returning && !session->reclaiming,
+                  .generation = session->generation};
 }
 
 // The session of a client that an earlier life of this server had, with what the store remembers of it.

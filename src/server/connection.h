@@ -103,7 +103,12 @@ class Connection final : private fabric::Receiver {
   Work end_session();
   // reclaim.cc: what a client has that comes back
   Work open_again(Job& job, std::uint64_t node, std::uint64_t bits, std::uint64_t number);
-  Work reclaimed();
+  Work reclaimed(Job& job);
+  // upstream.cc: of an agent's server
+  Work pass_on(Job& job);
+  Work open_container_upstream(Job& job);
+  Work reopen_upstream(Job& job);
+  bool may_go_upstream(const Job& job);
 
   Server& server_;
   const std::uint64_t id_;

@@ -74,6 +74,8 @@ void Connection::answer_again(Job& job, const Slot& slot) {
 
 void Connection::begin_change(Job& job) {
   if (dealt_with(job)) return;  // its data took a while to come
+  if (session_->upstream() != nullptr && !may_go_upstream(job))
+    return finish(job, Status(EPROTO, "a change with an id that is in use"));
   Slot& slot = session_->slots[job.request.slot];
   slot = {};
   slot.id = job.request.id;
@@ -84,17 +86,19 @@ void Connection::begin_change(Job& job) {
 // The change and, with a store that remembers, the record that it was made; the answer waits until both outlive this process.
 Connection::Work Connection::change_once(Job& job) {
   engine::Clients* const clients = server_.clients();
-  if (clients == nullptr || !changes_the_store(job.request.op)) co_return co_await run(job);
+  const bool upstream = session_->upstream() != nullptr;
+  if (!upstream && (clients == nullptr || !changes_the_store(job.request.op))) co_return co_await run(job);
   fs::name_next_change({.client = session_->client(), .slot = job.request.slot, .sequence = job.request.id});
   Status status = co_await run(job);
   fs::name_next_change({});  // what was refused before it began
-  if (!status.ok()) co_return status;
+  if (!status.ok() || upstream) co_return status;
   co_return co_await clients->keep();
 }
 
 // The outcome of a change, for all who asked for it. One that failed has changed nothing, and may be tried again.
 void Connection::settle(Job& job, const Status& status) {
   job.settles = false;
+  session_->ids_upstream.erase(job.request.id);
   Slot& slot = session_->slots.at(job.request.slot);
   slot.state = status.ok() ? Slot::State::kDone : Slot::State::kFailed;
   slot.from_store = false;

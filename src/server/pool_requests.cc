@@ -12,7 +12,7 @@ using wire::Op;
 Connection::Work Connection::open_container(Job& job) {
   // A client that comes back has a number already.
   const std::uint32_t wanted = job.request.container;
-  if (wanted != 0 && (!session_->reclaiming || wanted > INT32_MAX)) {
+  if (wanted != 0 && ((!session_->reclaiming && !session_->relayed) || wanted > INT32_MAX)) {
     co_return Status(EPERM, "nothing is to be reclaimed");
   }
   if (wanted != 0 && session_->containers.contains(wanted)) {
@@ -21,6 +21,7 @@ Connection::Work Connection::open_container(Job& job) {
   }
   if (session_->containers.size() >= wire::kContainersMax)
     co_return Status(EMFILE, "this process has too many containers open");
+  if (session_->upstream() != nullptr) co_return co_await open_container_upstream(job);
   Server* const server = &server_;
   const std::string name(job.request.name);
   const auto open_it = [server, &name] { return server->open_container(name); };
@@ -50,6 +51,7 @@ Connection::Work Connection::close_container(Job& job) {
   for (const std::uint64_t number : numbers) files.push_back(std::move(session_->files.extract(number).mapped()));
   std::shared_ptr<fs::FileSystem> held = std::move(closed->second);
   session_->containers.erase(closed);
+  if (session_->upstream() != nullptr) co_return co_await pass_on(job);
   for (const std::unique_ptr<File>& file : files) {
     for (const std::uint64_t owner : file->owners) static_cast<void>(co_await held->unlock_owner(file->id, owner));
     static_cast<void>(co_await held->close(file->id));
@@ -61,6 +63,7 @@ Connection::Work Connection::close_container(Job& job) {
 }
 
 Connection::Work Connection::pool_request(Job& job) {
+  if (session_->upstream() != nullptr) co_return co_await pass_on(job);
   const wire::Request& request = job.request;
   if (request.op != Op::kPoolSync) {
     if (Status may = may_change_pool(session_->peer()); !may.ok()) co_return may;
@@ -128,6 +131,7 @@ Result<std::string> text_for(engine::Pool& pool, const wire::Request& request) {
 }  // namespace
 
 Connection::Work Connection::pool_text(Job& job) {
+  if (session_->upstream() != nullptr) co_return co_await pass_on(job);
   engine::Pool& pool = server_.pool();
   const wire::Request& request = job.request;
   const auto work = [&pool, &request] { return text_for(pool, request); };

@@ -24,6 +24,7 @@ Connection::Work Connection::open_again(Job& job, std::uint64_t node, std::uint6
   if (session_->files.size() + session_->opening >= wire::kOpenFilesMax) {
     co_return Status(EMFILE, "this process has too many files open");
   }
+  if (session_->upstream() != nullptr) co_return co_await reopen_upstream(job);
   Result<fs::OpenFlags> flags = client::open_flags_from_wire(bits);
   if (!flags.has_value()) co_return flags.error();
   flags->truncate = false;
@@ -37,10 +38,13 @@ Connection::Work Connection::open_again(Job& job, std::uint64_t node, std::uint6
   co_return Status();
 }
 
-Connection::Work Connection::reclaimed() {
+Connection::Work Connection::reclaimed(Job& job) {
+  if (session_->upstream() != nullptr) {
+    if (Status status = co_await pass_on(job); !status.ok()) co_return status;
+  }
   session_->reclaiming = false;
   server_.has_come_back(session_->client());
-  return Work::ready(Status());
+  co_return Status();
 }
 
 }  // namespace ross::server

@@ -102,10 +102,13 @@ Connection::Work Connection::run(Job& job) {
     case Op::kPing:
       return Work::ready(Status());
     case Op::kReopen:
-      if (!session_->reclaiming) return Work::ready(Status(EPERM, "nothing is to be reclaimed"));
+      // To a new agent its client says again what is open here; it gets what it has, and nothing else.
+      if (!session_->reclaiming && !(session_->relayed && session_->files.contains(job.request.file))) {
+        return Work::ready(Status(EPERM, "nothing is to be reclaimed"));
+      }
       return open_again(job, job.request.node, job.request.mode, job.request.file);
     case Op::kReclaimed:
-      return reclaimed();
+      return reclaimed(job);
   }
   return Work::ready(Status(EBADMSG, "a request for nothing known"));
 }
@@ -284,7 +287,7 @@ Connection::Work Connection::open(Job& job) {
   }
   --session_->opening;
   if (!opened.has_value()) co_return std::move(opened).error();
-  add_file(job, *opened, session_->next_file);
+  add_file(job, *opened, session_->upstream() != nullptr ? opened->file.value : session_->next_file);
   job.reply.created = opened->created;
   co_return Status();
 }
@@ -307,7 +310,9 @@ Connection::Work Connection::close(Job& job) {
   const std::unique_ptr<File> file = std::move(found->second);
   session_->files.erase(found);
   job.file = nullptr;
-  for (const std::uint64_t owner : file->owners) static_cast<void>(co_await file->fs->unlock_owner(file->id, owner));
+  if (session_->upstream() == nullptr) {
+    for (const std::uint64_t owner : file->owners) static_cast<void>(co_await file->fs->unlock_owner(file->id, owner));
+  }
   co_return co_await file->fs->close(file->id);
 }
 
@@ -333,6 +338,7 @@ Connection::Work Connection::file_request(Job& job) {
 Connection::Work Connection::lock(Job& job) {
   const wire::Request& request = job.request;
   if (request.op == Op::kUnlockOwner) {
+    if (session_->upstream() != nullptr) co_return co_await job.fs->unlock_owner(job.file->id, request.a);
     const auto found = session_->owners.find(request.a);
     if (found == session_->owners.end()) co_return Status();  // holds nothing
     const std::uint64_t owner = found->second;
@@ -342,7 +348,8 @@ Connection::Work Connection::lock(Job& job) {
   ROSS_JOB_TRY(fs::LockRange range, client::from_wire(asked));
   ROSS_JOB_TRY(range.owner, session_->owner_for(range.owner));
   // Whoever held it in the server's earlier life gets it back first.
-  const bool held = request.mode == wire::kLockReclaim && session_->reclaiming;
+  const bool held = request.mode == wire::kLockReclaim && (session_->reclaiming || session_->relayed);
+  if (held && session_->upstream() != nullptr) co_return co_await pass_on(job);
   while (!held && server_.grace()) co_await server_.grace_ends();
   job.file->owners.insert(range.owner);
   co_return co_await job.fs->lock(job.file->id, range, request.mode == wire::kLockWait);

@@ -232,10 +232,12 @@ Result<Session*> Server::session_for(const wire::Hello& hello, const fabric::Pee
       return fail(EUSERS, "the session has too many connections: work from fewer threads");
     }
     --greetings_;
-    if (peer.pid != 0) session.watch(ProcessWatch::of(peer.pid, peer.uid));
+    // The end of an agent's process is not the client's.
+    if (peer.pid != 0 && !session.relayed) session.watch(ProcessWatch::of(peer.pid, peer.uid));
     return &session;
   }
-  if (peer.pid == 0) return fail(EACCES, "who comes over a network needs a session that the control plane began");
+  if (peer.pid == 0 || options_.upstream)
+    return fail(EACCES, "a session is had from the control plane, over a network and from an agent");
   if (peer.uid != ::geteuid() && peer.uid != 0) return fail(EACCES, "this process may not use the pool");
   ROSS_TRY(Session * session, new_session(peer, {}));
   --greetings_;

@@ -15,6 +15,9 @@
 // For a simulation it runs on the caller's loop instead, without any thread. Then what blocks (finish(), the destructor) drives
 // that loop, and is not called from inside it.
 //
+// An agent's server has no pool: for each of its sessions it has one at the server upstream (ServerOptions::upstream), and passes on
+// what its clients ask for. decisions/0012 says why each has its own.
+//
 // Ownership: borrows the pool, which outlives it. Limits: kSessionsMax, kGreetingsMax connections that have not greeted yet,
 // and wire/limits.h for each session and connection. Threading: any thread.
 #pragma once
@@ -28,12 +31,14 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "base/random_bytes.h"
 #include "client/hosting.h"
+#include "client/session.h"
 #include "engine/pool.h"
 #include "fabric/endpoint.h"
 #include "runtime/loop.h"
@@ -47,6 +52,26 @@ namespace ross::server {
 
 class Connection;
 
+// Who asks for a session through a control plane.
+struct Applicant {
+  fabric::Peer peer;        // by the control plane's word
+  wire::ClientId client{};  // by its own; zeros: its session ends with its last connection
+  bool returning = false;   // it wants the session it has, or none
+  bool same_machine = false;
+  bool relayed = false;  // an agent speaks for it
+};
+// What it gets.
+struct Begun {
+  wire::Token token{};
+  bool resumed = false;          // with all that was held
+  std::uint32_t generation = 0;  // of the connections so far
+};
+
+// Begins the session at the server upstream that an agent's server needs for a client of its own: by Session::connect_here() on the
+// current loop, with relay() told; what blocks is the worker's. Errors: told to the client as they are.
+using BeginUpstream =
+    std::function<runtime::Task<Result<std::unique_ptr<client::Session>>>(const Applicant& applicant, Worker& worker)>;
+
 struct ServerOptions {
   std::chrono::milliseconds tell_after{2'000};  // finish() says on stderr for whom it waits
   std::chrono::milliseconds patience{600'000};  // then peers are cut off; 0: at once, without a word
@@ -55,24 +80,13 @@ struct ServerOptions {
   bool remembers = false;
   // For so long the session of a client without connections is kept, and a server started anew waits for its clients.
   std::chrono::milliseconds lease{90'000};
+  // Makes it an agent's server, which does not use its pool and does not remember.
+  BeginUpstream upstream;
   // Simulation: the loop it runs on, which the caller drives; calls that block are made there, too. Null: a thread with a loop of
   // its own.
   runtime::Loop* loop = nullptr;
   // Where tokens come from.
   std::function<void(std::span<std::uint8_t>)> fill_random = ross::fill_random;
-};
-
-// Who asks for a session through a control plane.
-struct Applicant {
-  fabric::Peer peer;        // by the control plane's word
-  wire::ClientId client{};  // by its own; zeros: its session ends with its last connection
-  bool returning = false;   // it wants the session it has, or none
-  bool same_machine = false;
-};
-// What it gets.
-struct Begun {
-  wire::Token token{};
-  bool resumed = false;  // with all that was held
 };
 
 // Where a server is reached.
@@ -163,6 +177,7 @@ class Server final : public client::Hosting {
   void end_reclaiming();
   runtime::Task<Result<Begun>> find_or_make(const Applicant& applicant);
   runtime::Task<Result<Session*>> begin_again(const Applicant& applicant);
+  runtime::Task<Result<Session*>> begin_upstream(const Applicant& applicant);
   [[nodiscard]] Session* session_of(const wire::ClientId& client) const;
   void admit(std::unique_ptr<fabric::Channel> channel, std::size_t listener);
   void take_turn();
@@ -193,8 +208,9 @@ class Server final : public client::Hosting {
   std::uint64_t next_connection_ = 1;
   absl::flat_hash_map<std::uint64_t, std::unique_ptr<Connection>> connections_;
   std::map<wire::Token, std::unique_ptr<Session>> sessions_;
-  std::size_t greetings_ = 0;  // connections that have not greeted
-  std::size_t beginning_ = 0;  // sessions at their begin, and what else it does for itself
+  std::size_t greetings_ = 0;                    // connections that have not greeted
+  std::size_t beginning_ = 0;                    // sessions at their begin, and what else it does for itself
+  std::set<wire::ClientId> beginning_upstream_;  // clients
 
   // guarded by mutex_
   std::mutex mutex_;

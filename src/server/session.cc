@@ -72,6 +72,7 @@ void Session::end_now() {
 // the owners are dropped until no request is at work any more.
 runtime::Task<Status> Session::clean_up() {
   constexpr std::int64_t kAgainNs = 5'000'000;
+  if (upstream_ != nullptr) co_return co_await leave_upstream();
   runtime::Loop& loop = server_.loop();
   while (jobs > lock_waits) co_await loop.sleep_until(loop.clock().monotonic_ns() + kAgainNs);
   for (;;) {
@@ -110,6 +111,7 @@ runtime::Task<Status> Session::clean_up() {
 }
 
 Result<std::uint64_t> Session::owner_for(std::uint64_t peers_owner) {
+  if (upstream_ != nullptr) return peers_owner;  // ours are upstream
   constexpr std::size_t kOwnersMax = 65536;
   if (const auto found = owners.find(peers_owner); found != owners.end()) return found->second;
   if (owners.size() >= kOwnersMax) return fail(ENOLCK, "this process has too many owners of locks");

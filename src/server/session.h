@@ -8,6 +8,9 @@
 // says goodbye or its process is seen to end. It remembers for each slot the last change and what was answered, so that a
 // change that is asked for again is not made again.
 //
+// In an agent's server it has a session upstream, which holds all this: containers, files and owners have the numbers they have
+// there, so that another agent, or this one started anew, can go on. upstream.cc has what is different.
+//
 // Ownership: the server owns sessions; connections point to theirs. Threading: owner thread (the server's).
 #pragma once
 
@@ -19,6 +22,7 @@
 #include <set>
 #include <vector>
 
+#include "client/session.h"
 #include "fabric/channel.h"
 #include "fs/file_system.h"
 #include "runtime/task.h"
@@ -70,6 +74,11 @@ class Session {
   // Whose end is seen here: a process of this machine.
   void watch(std::unique_ptr<ProcessWatch> process) { process_ = std::move(process); }
 
+  // From its begin on, of an agent's server.
+  void set_upstream(std::shared_ptr<client::Session> upstream) { upstream_ = std::move(upstream); }
+  // Null: it holds everything itself.
+  [[nodiscard]] const std::shared_ptr<client::Session>& upstream() const { return upstream_; }
+
   // Also ends the connections from before the client came back.
   void join(Connection& connection);
   // When its channel has ended. After the last one everything is released, at once or when the lease is over.
@@ -95,6 +104,8 @@ class Session {
   std::uint32_t generation = 0;
   bool leaving = false;     // it releases what it held
   bool reclaiming = false;  // the client came back to a server started anew, and has not all it held yet
+  bool relayed = false;     // an agent speaks for the client
+  absl::flat_hash_set<std::uint64_t> ids_upstream;  // of changes under way there
   std::uint64_t next_file = 1;
   std::uint32_t next_container = 1;
   std::uint32_t jobs = 0;        // of all connections
@@ -105,13 +116,15 @@ class Session {
   void look_for_connection(std::uint64_t absence, std::int64_t until_ns);
   void cut_off_all_but(const Connection* one);
   runtime::Task<Status> clean_up();
+  runtime::Task<Status> leave_upstream();
 
   Server& server_;
   const wire::Token token_;
   const fabric::Peer peer_;
   const wire::ClientId client_;
-  std::unique_ptr<ProcessWatch> process_;  // null: not seen
-  bool ended_ = false;                     // by the peer's own word
+  std::unique_ptr<ProcessWatch> process_;      // null: not seen
+  std::shared_ptr<client::Session> upstream_;  // with the containers opened over it
+  bool ended_ = false;                         // by the peer's own word
   std::uint64_t absences_ = 0;
 };
 

@@ -26,6 +26,8 @@ inline constexpr std::uint32_t kInflightBytesMax = 32 * 1024 * 1024;
 inline constexpr std::uint32_t kLockWaitsMax = 1024;   // waits for locks, which are not counted as in flight
 inline constexpr std::uint32_t kConnectionsMax = 256;  // of one session
 inline constexpr std::uint16_t kSlotsMax = 8192;       // changes that a session may have under way
+// Ids of requests with a slot are below this: from here on they are an agent's own, among those that it passes on.
+inline constexpr std::uint64_t kAgentIdsBegin = std::uint64_t{1} << 63;
 inline constexpr std::uint32_t kOpenFilesMax = 65536;
 inline constexpr std::uint32_t kContainersMax = 256;
 

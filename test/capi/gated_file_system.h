@@ -25,6 +25,12 @@ class GatedFileSystem : public fs::FileSystem {
     waiting_.notify_all();
   }
 
+  // Calls that it holds back now.
+  [[nodiscard]] std::size_t waiting() {
+    const std::lock_guard lock(mutex_);
+    return held_back_;
+  }
+
   fs::Async<std::uint64_t> read(fs::FileId file, std::uint64_t offset, memory::Memory into) override {
     static_cast<void>(co_await pass());
     co_return co_await below_.read(file, offset, into);
@@ -98,13 +104,16 @@ class GatedFileSystem : public fs::FileSystem {
  private:
   fs::AsyncStatus pass() {
     std::unique_lock lock(mutex_);
+    ++held_back_;
     while (closed_) co_await waiting_.wait(lock);
+    --held_back_;
     co_return Status();
   }
 
   fs::FileSystem& below_;
   std::mutex mutex_;
   bool closed_ = false;         // guarded by mutex_
+  std::size_t held_back_ = 0;   // guarded by mutex_
   runtime::WaitQueue waiting_;  // guarded by mutex_
 };
 

@@ -9,7 +9,7 @@ import tempfile
 import time
 import unittest
 
-PROGRAMS = ["ross-engine", "ross"]  # paths, set by the test's main
+PROGRAMS = ["ross-engine", "ross", "ross-agent"]  # paths, set by the test's main; the agent's where one is used
 NOBODY = 65534
 SECONDS = 60  # for anything that should take one
 
@@ -23,29 +23,44 @@ def run(*command, uid=None, extra=None):
     return subprocess.run(words, env=environment, capture_output=True, text=True, timeout=SECONDS, check=False)
 
 
-class Engine:
-    """A ross-engine that was waited for. Its log is in log(). begin: words before its own, such as nsenter's."""
+class Daemon:
+    """A program of PROGRAMS that was waited for. Its log is in log(). begin: words before its own, such as nsenter's."""
+    PROGRAM = 0
+    NAME = "engine"
 
     def __init__(self, folder, *arguments, environment=None, begin=(), address="127.0.0.1:0"):
-        self.log_path = pathlib.Path(folder) / "engine.log"
-        with open(self.log_path, "wb") as log:
-            self.process = subprocess.Popen([*begin, PROGRAMS[0], "--listen", address, *map(str, arguments)], stderr=log,
-                                            env={**os.environ, **(environment or {})})
+        self.log_path = pathlib.Path(folder) / f"{self.NAME}.log"
+        with open(self.log_path, "ab") as log:
+            self.began = log.tell()
+            command = [*begin, PROGRAMS[self.PROGRAM], "--listen", address, *map(str, arguments)]
+            self.process = subprocess.Popen(command, stderr=log, env={**os.environ, **(environment or {})})
         deadline = time.monotonic() + SECONDS
         while (found := re.search(r"serving ross://([\d.]+:\d+)/", self.log())) is None:
             if self.process.poll() is not None or time.monotonic() > deadline:
-                raise AssertionError(f"ross-engine does not serve: {self.log()}")
+                raise AssertionError(f"ross-{self.NAME} does not serve: {self.log()}")
             time.sleep(0.02)
         self.address = found[1]
 
     def log(self):
-        return self.log_path.read_text(errors="replace")
+        return self.log_path.read_bytes()[self.began:].decode(errors="replace")
 
     def stop(self, how=signal.SIGTERM):
         """Its exit status."""
         if self.process.poll() is None:
             self.process.send_signal(how)
         return self.process.wait(timeout=SECONDS)
+
+
+class Engine(Daemon):
+    pass
+
+
+class Agent(Daemon):
+    PROGRAM = 2
+    NAME = "agent"
+
+    def __init__(self, folder, *arguments, **options):
+        super().__init__(folder, "--sockets", pathlib.Path(folder) / "sockets", *arguments, **options)
 
 
 class WithEngine(unittest.TestCase):

@@ -1,7 +1,7 @@
 // Goal: data arrives whole and nowhere else, whichever way it goes: in messages, by windows, by several windows; and when a
 // call has ended, however it ended, nobody reaches the caller's memory any more.
-// Method: a server over model file systems, and sessions over the transport that this program is compiled with
-// (transport_*.cc). Sizes around the transport's crossover, memory of every shape with guards around it; memory is freed as
+// Method: a server over model file systems, and sessions over the transport and through the front that this program is linked with
+// (transport_*.cc, front_*.cc). Sizes around the transport's crossover, memory of every shape with guards around it; memory is freed as
 // soon as a call has ended, so that the address sanitizer sees who comes late.
 #include <gtest/gtest.h>
 #include <stdlib.h>
@@ -14,6 +14,7 @@
 
 #include "base/random.h"
 #include "client/remote_file_system.h"
+#include "front.h"
 #include "model_pool.h"
 #include "runtime/loop.h"
 #include "server/server.h"
@@ -79,10 +80,15 @@ class DataTest : public ::testing::Test {
     auto started = Server::start(pool, std::move(listeners), {});
     ASSERT_TRUE(started.has_value()) << started.error().message();
     server = *std::move(started);
+    auto fronted = front::make_front(*server, directory / "front");
+    ASSERT_TRUE(fronted.has_value()) << fronted.error().message();
+    front = *std::move(fronted);
+    Server& facing = front != nullptr ? front->server() : *server;
     const auto begun =
-        server->begin_session({.peer = {.pid = ::getpid(), .uid = ::geteuid(), .gid = ::getegid(), .groups = {}}});
+        facing.begin_session({.peer = {.pid = ::getpid(), .uid = ::geteuid(), .gid = ::getegid(), .groups = {}}});
+    ASSERT_TRUE(begun.has_value()) << begun.error().message();
     auto session =
-        client::Session::connect(*transport::make_domain(), server->addresses().at(0), begun->token, in_20_s());
+        client::Session::connect(*transport::make_domain(), facing.addresses().at(0), begun->token, in_20_s());
     ASSERT_TRUE(session.has_value()) << session.error().message();
     remote = *client::open_container(*std::move(session), "c");
     const auto opened = run(remote->create(kRoot, fs::kRootNode, "f", 0600, {.read = true, .write = true}));
@@ -91,6 +97,7 @@ class DataTest : public ::testing::Test {
   }
   void TearDown() override {
     remote.reset();
+    front.reset();
     server.reset();
     loop.reset();
     std::filesystem::remove_all(directory);
@@ -114,6 +121,7 @@ class DataTest : public ::testing::Test {
   std::filesystem::path directory;
   remote_test::ModelPool pool;
   std::unique_ptr<Server> server;
+  std::unique_ptr<front::Front> front;
   std::unique_ptr<runtime::Loop> loop = *runtime::Loop::create();
   std::unique_ptr<fs::FileSystem> remote;
   fs::FileId file;
@@ -242,7 +250,10 @@ TEST_F(DataTest, MemoryIsTheCallersAgainWhenTheServerGoes) {
       ++done;
     });
   }
-  std::thread killer([&] { server.reset(); });
+  std::thread killer([&] {
+    front.reset();
+    server.reset();
+  });
   std::thread opener([&] {
     std::this_thread::sleep_for(std::chrono::milliseconds(50));
     pool.at("c").gate.open_gate();

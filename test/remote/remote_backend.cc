@@ -1,14 +1,16 @@
-// The file system conformance suite through client and server: on the model or the engine, over the transport that this
-// program is compiled with (transport_*.cc).
+// The file system conformance suite through client and server: on the model or the engine, over the transport and with the front
+// that this program is linked with (transport_*.cc, front_*.cc).
 #include <stdlib.h>
 
 #include <filesystem>
 #include <functional>
 
+#include "base/random_bytes.h"
 #include "base/units.h"
 #include "client/remote_file_system.h"
 #include "conformance/file_system/backend.h"
 #include "engine/pool.h"
+#include "front.h"
 #include "model_pool.h"
 #include "server/server.h"
 #include "transport.h"
@@ -18,6 +20,10 @@ namespace {
 
 constexpr std::string_view kContainer = "suite";
 constexpr std::int64_t kGreetingNs = 20'000'000'000;
+
+runtime::Task<Result<client::Recovery::Found>> never_again(std::int64_t) {
+  co_return fail(ESTALE, "the connection was lost, which nothing here does");
+}
 
 class RemoteInstance final : public Instance {
  public:
@@ -63,12 +69,19 @@ class RemoteInstance final : public Instance {
     auto server = server::Server::start(*pool_, std::move(listeners), {});
     if (!server.has_value()) return std::move(server).error();
     server_ = *std::move(server);
-    const auto begun =
-        server_->begin_session({.peer = {.pid = ::getpid(), .uid = ::geteuid(), .gid = ::getegid(), .groups = {}}});
+    auto front = front::make_front(*server_, directory_ / "front");
+    if (!front.has_value()) return std::move(front).error();
+    front_ = *std::move(front);
+    server::Server& facing = front_ != nullptr ? front_->server() : *server_;
+    // A client that names itself has slots for its changes, which an agent passes on.
+    server::Applicant who{.peer = {.pid = ::getpid(), .uid = ::geteuid(), .gid = ::getegid(), .groups = {}}};
+    if (front_ != nullptr) fill_random(who.client);
+    const auto begun = facing.begin_session(who);
     if (!begun.has_value()) return begun.error();
-    auto session = client::Session::connect(*std::move(clients_domain), server_->addresses().at(0), begun->token,
+    auto session = client::Session::connect(*std::move(clients_domain), facing.addresses().at(0), begun->token,
                                             system_clock().monotonic_ns() + kGreetingNs);
     if (!session.has_value()) return std::move(session).error();
+    if (front_ != nullptr) ROSS_STATUS((*session)->outlive(never_again, {}));
     auto opened = client::open_container(*std::move(session), kContainer);
     if (!opened.has_value()) return std::move(opened).error();
     fs_ = *std::move(opened);
@@ -76,6 +89,7 @@ class RemoteInstance final : public Instance {
   }
   Status leave() {
     fs_.reset();
+    front_.reset();
     if (server_ != nullptr) server_->finish();
     server_.reset();
     if (pool_ == nullptr) return {};
@@ -88,6 +102,7 @@ class RemoteInstance final : public Instance {
   Open open_;
   std::unique_ptr<engine::Pool> pool_;
   std::unique_ptr<server::Server> server_;
+  std::unique_ptr<front::Front> front_;
   std::unique_ptr<fs::FileSystem> fs_;
 };
 

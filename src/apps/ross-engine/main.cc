@@ -1,20 +1,17 @@
 // ross-engine: serves pools of this machine. Exit codes: 0 stopped as asked, 1 something failed (told on standard error), 2 a bad
 // command line or configuration.
-#include <pthread.h>
-#include <signal.h>
-
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <exception>
 
+#include "apps/daemon/serve.h"
 #include "apps/ross-engine/config.h"
 #include "apps/ross-engine/daemon.h"
-#include "apps/ross-engine/notify.h"
 
 namespace ross::engine_daemon {
 namespace {
 
-constexpr int kBadInput = 2;
+constexpr const char* kProgram = "ross-engine";
 
 struct Line {
   std::string config_path;
@@ -38,36 +35,12 @@ Result<Config> configure(const Line& line) {
   return config;
 }
 
-int tell(const Status& status, int exit_code) {
-  std::fprintf(stderr, "ross-engine: %s\n", status.message().c_str());
-  return exit_code;
-}
-
-int serve(const Config& config) {
-  // Before the first thread, so that every thread has them blocked and this one waits for them.
-  sigset_t signals;
-  ::sigemptyset(&signals);
-  for (const int signal : {SIGTERM, SIGINT}) ::sigaddset(&signals, signal);
-  ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
-  ::signal(SIGPIPE, SIG_IGN);
-  ::signal(SIGHUP, SIG_IGN);
-  configure_log(config.log_level, config.log_form);
-
-  auto daemon = Daemon::start(config);
-  if (!daemon.has_value()) return tell(daemon.error(), 1);
-  std::string urls;
-  for (const PoolConfig& pool : config.pools) urls += " ross://" + (*daemon)->address() + "/" + pool.name;
-  log().info("serving{} by {}", urls, (*daemon)->fabrics());
-  notify_systemd("READY=1\nSTATUS=serving" + urls);
-  int signal = 0;
-  while (::sigwait(&signals, &signal) != 0) {
-  }
-  log().info("stopping: signal {}", signal);
-  notify_systemd("STOPPING=1");
-  const Status status = (*daemon)->stop();
-  if (!status.ok()) return tell(status, 1);
-  log().info("stopped; every pool is synced and closed");
-  return 0;
+Result<daemon::Running> start(const Config& config, std::unique_ptr<Daemon>& engine) {
+  ROSS_TRY(engine, Daemon::start(config));
+  return daemon::Running{.urls = engine->exporter().urls(),
+                         .fabrics = engine->exporter().fabrics(),
+                         .stop = [&engine] { return engine->stop(); },
+                         .stopped = "every pool is synced and closed"};
 }
 
 int run(int argc, char** argv) {
@@ -89,16 +62,17 @@ int run(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : kBadInput;
+    return app.exit(error) == 0 ? 0 : daemon::kBadInput;
   }
   const auto config = configure(line);
-  if (!config.has_value()) return tell(config.error(), kBadInput);
+  if (!config.has_value()) return daemon::complain(kProgram, config.error(), daemon::kBadInput);
   if (line.check_only) {
     std::printf("the configuration is good: %zu pool%s, control plane at %s\n", config->pools.size(),
                 config->pools.size() == 1 ? "" : "s", config->control_listen.c_str());
     return 0;
   }
-  return serve(*config);
+  std::unique_ptr<Daemon> engine;
+  return daemon::serve(kProgram, *config, [&] { return start(*config, engine); });
 }
 
 }  // namespace

@@ -28,7 +28,8 @@ Status SessionService::connect(const grpc::ServerContext& context, const v1::Con
   Applicant applicant{
       .peer = {.pid = static_cast<pid_t>(request.pid()), .uid = cred->uid, .gid = cred->gid, .groups = cred->groups},
       .returning = request.returning(),
-      .same_machine = loopback_address(context.peer()).has_value()};
+      .same_machine = !request.relayed() && loopback_address(context.peer()).has_value(),
+      .relayed = request.relayed()};
   if (!request.client().empty()) {
     if (request.client().size() != applicant.client.size()) return Status(EINVAL, "a client's name has 16 bytes");
     std::ranges::copy(request.client(), reinterpret_cast<char*>(applicant.client.data()));
@@ -37,6 +38,7 @@ Status SessionService::connect(const grpc::ServerContext& context, const v1::Con
   if (!begun.has_value()) return begun.error();
   reply.set_token(begun->token.data(), begun->token.size());
   reply.set_resumed(begun->resumed);
+  reply.set_generation(begun->generation);
   reply.set_lease_ms(static_cast<std::uint32_t>((*exported)->server->lease_ns() / 1'000'000));
   reply.set_join_within_ms(static_cast<std::uint32_t>(Server::kGreetingNs / 1'000'000));
   reply.set_machine(machine_id());

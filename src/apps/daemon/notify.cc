@@ -1,4 +1,4 @@
-#include "apps/ross-engine/notify.h"
+#include "apps/daemon/notify.h"
 
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -10,7 +10,7 @@
 
 #include "base/log.h"
 
-namespace ross::engine_daemon {
+namespace ross::daemon {
 
 void notify_systemd(std::string_view state) {
   const char* const path = std::getenv("NOTIFY_SOCKET");
@@ -30,4 +30,4 @@ void notify_systemd(std::string_view state) {
   ::close(fd);
 }
 
-}  // namespace ross::engine_daemon
+}  // namespace ross::daemon

@@ -4,9 +4,9 @@
 
 #include <string_view>
 
-namespace ross::engine_daemon {
+namespace ross::daemon {
 
 // state: "READY=1", "STOPPING=1", "STATUS=..."; several, one a line.
 void notify_systemd(std::string_view state);
 
-}  // namespace ross::engine_daemon
+}  // namespace ross::daemon

@@ -1,0 +1,77 @@
+#include "apps/daemon/exporter.h"
+
+#include <fmt/format.h>
+
+#include <chrono>
+
+namespace ross::daemon {
+namespace {
+
+constexpr std::chrono::milliseconds kCallPatience{2'000};  // for calls of the control plane that are at work
+
+}  // namespace
+
+Result<std::unique_ptr<Exporter>> Exporter::create(const Config& config) {
+  std::unique_ptr<Exporter> exporter(new Exporter(config));
+  ROSS_TRY(exporter->fabrics_, Fabrics::choose(config));
+  return exporter;
+}
+
+Exporter::~Exporter() { close(); }
+
+Status Exporter::add(Export exported) {
+  auto listeners = fabrics_.listeners(config_, exported.sockets);
+  if (!listeners.has_value()) return std::move(listeners).error();
+  exported.options.pool_name = "pool " + exported.name;
+  exported.options.patience = std::chrono::milliseconds(0);
+  auto server = server::Server::start(*exported.pool, *std::move(listeners), std::move(exported.options));
+  if (!server.has_value()) return server.error().with_context(fmt::format("serving pool {}", exported.name));
+  fabrics_.tell(**server, exported.name);
+  served_.push_back({.name = std::move(exported.name), .pool = std::move(exported.pool), .server = *std::move(server)});
+  return {};
+}
+
+Status Exporter::open(const std::string& program) {
+  std::vector<server::control::Export> exported;
+  for (const Served& served : served_) {
+    exported.push_back({.name = served.name, .pool = served.pool.get(), .server = served.server.get()});
+  }
+  exports_ = std::make_unique<server::control::Exports>(std::move(exported), fabrics_.offered);
+  auto control = server::control::ControlServer::start(
+      *exports_,
+      {.listen = config_.control_listen, .tls = config_.tls, .server = program, .missing = fabrics_.missing});
+  if (!control.has_value()) return std::move(control).error();
+  control_ = *std::move(control);
+  return {};
+}
+
+std::string Exporter::urls() const {
+  std::string urls;
+  for (const Served& served : served_) urls += " ross://" + address() + "/" + served.name;
+  return urls;
+}
+
+void Exporter::close() {
+  if (control_ != nullptr) {
+    control_->announce_end();
+    control_->stop(kCallPatience);
+    control_.reset();
+  }
+  for (Served& served : served_) {
+    if (served.server != nullptr) served.server->finish();
+    served.server.reset();
+  }
+}
+
+Status Exporter::sync_and_close() {
+  close();
+  Status first;
+  for (const Served& served : served_) {
+    Status status = served.pool->sync();
+    if (first.ok() && !status.ok()) first = status.with_context("pool " + served.name);
+  }
+  served_.clear();
+  return first;
+}
+
+}  // namespace ross::daemon
