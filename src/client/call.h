@@ -46,6 +46,7 @@ struct Call : fabric::Outgoing {
   bool named = false;                    // id and slot are those of whom an agent speaks for
   bool lock_wait = false;                // not counted as in flight: it may take as long as it likes
   bool patient = true;                   // is made again when the connection is lost
+  bool urgent = false;                   // waits neither for room nor for others: the last of its session
   bool resent = false;                   // was
   bool gone_out = false;                 // the channel is done with it
   bool answered = false;

@@ -169,12 +169,18 @@ bool Lane::submit(Call& call) {
     call.status = gone();
     return false;
   }
-  (call.lock_wait ? waiting_locks_ : waiting_).push(call);
+  if (call.urgent) {
+    Call* const first = &call;
+    waiting_.push_front({&first, 1});
+  } else {
+    (call.lock_wait ? waiting_locks_ : waiting_).push(call);
+  }
   if (state_ == State::kOpen) pump();
   return true;
 }
 
 bool Lane::has_room(const Call& call) const {
+  if (call.urgent) return true;
   if (call.lock_wait) return lock_waits_ < wire::kLockWaitsMax;
   return inflight_ == 0 || (inflight_ < inflight_max_ && inflight_bytes_ + call.bytes <= inflight_bytes_max_);
 }

@@ -127,6 +127,7 @@ runtime::Task<Result<Answer>> Session::call(const wire::Request& request, memory
   if (state_->recovery != nullptr) call.note = Holdings::note_of(request);
   // Who leaves does not wait for a server that is away.
   call.patient = request.op != wire::Op::kEnd && request.op != wire::Op::kContainerClose;
+  call.urgent = request.op == wire::Op::kEnd;
   if (state_->relays && call.change) {
     const fs::ChangeId name = fs::take_change_id();
     call.named = call.change = name.set();

@@ -16,7 +16,7 @@ int main(int argc, char** argv) {
   for (int i = 2; i < argc; ++i) {
     const auto url = ross::attach::parse_url(argv[i], false);
     for (int session = 0; session < count && url.has_value(); ++session) {
-      auto pool = ross::attach::connect(*url);
+      auto pool = ross::attach::connect(*url, {});
       if (!pool.has_value()) {
         std::fprintf(stderr, "idle_sessions: %s, session %d: %s\n", argv[i], session, pool.error().message().c_str());
         return 1;

@@ -60,7 +60,9 @@ class Agent(Daemon):
     NAME = "agent"
 
     def __init__(self, folder, *arguments, **options):
-        super().__init__(folder, "--sockets", pathlib.Path(folder) / "sockets", *arguments, **options)
+        if "--sockets" not in arguments:
+            arguments += ("--sockets", pathlib.Path(folder) / "sockets")
+        super().__init__(folder, *arguments, **options)
 
 
 class WithEngine(unittest.TestCase):

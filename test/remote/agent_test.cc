@@ -36,7 +36,8 @@ Result<std::unique_ptr<fabric::Domain>> tcp() { return fabric::tcp::make_domain(
 class AgentTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    ASSERT_TRUE(engine::Pool::create(place, engine::small_pool()).ok());
+    constexpr std::uint64_t kPoolBytes = 256ULL << 20;  // of which nothing is taken before it is used
+    ASSERT_TRUE(engine::Pool::create(place, {.devices = {{.size_bytes = kPoolBytes}}}).ok());
     start_engine();
     ASSERT_TRUE(pool->create_container("c", {}).ok());
     start_agent();
@@ -114,7 +115,9 @@ class AgentTest : public ::testing::Test {
   }
   template <class Condition>
   bool comes_true(Condition&& condition) {
-    for (const std::int64_t until = in_20_s(); system_clock().monotonic_ns() < until;) {
+    // Files without a name go two leases after a server's start.
+    constexpr std::int64_t kPatienceNs = 60'000'000'000;
+    for (const std::int64_t until = system_clock().monotonic_ns() + kPatienceNs; system_clock().monotonic_ns() < until;) {
       if (condition()) return true;
       std::this_thread::sleep_for(1ms);
     }
