@@ -117,7 +117,8 @@ class AgentTest : public ::testing::Test {
   bool comes_true(Condition&& condition) {
     // Files without a name go two leases after a server's start.
     constexpr std::int64_t kPatienceNs = 60'000'000'000;
-    for (const std::int64_t until = system_clock().monotonic_ns() + kPatienceNs; system_clock().monotonic_ns() < until;) {
+    for (const std::int64_t until = system_clock().monotonic_ns() + kPatienceNs;
+         system_clock().monotonic_ns() < until;) {
       if (condition()) return true;
       std::this_thread::sleep_for(1ms);
     }
