@@ -250,9 +250,10 @@ Status LocalEndpoint::take_greeting(Line& line) {
                   "a process that knows itself by another number, by which the provider would look for its memory");
   }
   if (line.connecting == nullptr) return answer(line);
+  if (theirs.refused == ENOTSUP) return Status(ENOTSUP, kOutOfReach);
   if (theirs.refused != 0) {
-    return Status(static_cast<int>(theirs.refused),
-                  "the other end refuses the connection: " + Status(static_cast<int>(theirs.refused)).message());
+    const auto error = static_cast<int>(theirs.refused);
+    return Status(error, "the other end refuses the connection: " + Status(error).message());
   }
   if (line.peer.uid != ::geteuid()) return Status(EACCES, "the process at the other end is another user's");
   if (!reaches(line.peer.pid, theirs)) return Status(ENOTSUP, kOutOfReach);
