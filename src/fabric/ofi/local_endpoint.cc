@@ -39,8 +39,8 @@ bool reaches(pid_t pid, const PairGreeting& greeting) {
   return ::process_vm_readv(pid, &local, 1, &remote, 1, 0) == sizeof found && found == greeting.probe;
 }
 
-constexpr std::string_view kOneSided =
-    "the kernel lets only one of the two processes at the other's memory (kernel.yama.ptrace_scope): use shm";
+constexpr std::string_view kOutOfReach =
+    "the kernel does not let the two processes at each other's memory (kernel.yama.ptrace_scope): use shm";
 
 }  // namespace
 
@@ -157,15 +157,14 @@ void LocalEndpoint::dial(Line& line) {
     return;
   }
   line.page = *std::move(page);
-  line.failed = greet(line, line.socket.fd(), 0, false);
+  line.failed = greet(line, line.socket.fd(), 0);
   line.page.close_descriptor();
   if (line.failed.ok()) line.failed = watch_.add(line.socket.fd(), line);
 }
 
 // A new socket has room for a greeting.
-Status LocalEndpoint::greet(const Line& line, int fd, std::uint32_t refused, bool reached) const {
+Status LocalEndpoint::greet(const Line& line, int fd, std::uint32_t refused) const {
   PairGreeting own;
-  own.reaches = reached ? 1 : 0;
   own.refused = refused;
   own.pid = static_cast<std::uint32_t>(::getpid());
   own.probe_address = reinterpret_cast<std::uintptr_t>(&probe_);
@@ -251,12 +250,13 @@ Status LocalEndpoint::take_greeting(Line& line) {
                   "a process that knows itself by another number, by which the provider would look for its memory");
   }
   if (line.connecting == nullptr) return answer(line);
+  if (theirs.refused == ENOTSUP) return Status(ENOTSUP, kOutOfReach);
   if (theirs.refused != 0) {
-    return Status(static_cast<int>(theirs.refused),
-                  "the other end refuses the connection: " + Status(static_cast<int>(theirs.refused)).message());
+    const auto error = static_cast<int>(theirs.refused);
+    return Status(error, "the other end refuses the connection: " + Status(error).message());
   }
   if (line.peer.uid != ::geteuid()) return Status(EACCES, "the process at the other end is another user's");
-  if (reaches(line.peer.pid, theirs) != (theirs.reaches != 0)) return Status(ENOTSUP, kOneSided);
+  if (!reaches(line.peer.pid, theirs)) return Status(ENOTSUP, kOutOfReach);
   if (!line.descriptors.empty()) return Status(EPROTO, "the peer's greeting makes no sense");
   ROSS_STATUS(make_endpoint(line));
   line.endpoint->connect(line.endpoint->peer_name(), line, line.deadline_ns);
@@ -269,6 +269,7 @@ Status LocalEndpoint::answer(Line& line) {
   const auto made = [&]() -> Status {
     if (line.peer.uid != ::geteuid()) return Status(EACCES, "a process of another user");
     if (line.descriptors.size() != 1) return Status(EPROTO, "a greeting that makes no sense");
+    if (!reaches(line.peer.pid, line.greeting)) return Status(ENOTSUP, kOutOfReach);
     auto page =
         shm::SharedMemory::adopt(std::move(line.descriptors[0]), {.size_bytes = PairPage::kBytes, .writable = true});
     if (!page.has_value()) return std::move(page).error();
@@ -276,8 +277,8 @@ Status LocalEndpoint::answer(Line& line) {
     return make_endpoint(line);
   };
   const Status status = made();
-  if (status.ok()) return greet(line, fd, 0, reaches(line.peer.pid, line.greeting));
-  if (line.socket) (void)greet(line, fd, static_cast<std::uint32_t>(status.error()), false);
+  if (status.ok()) return greet(line, fd, 0);
+  if (line.socket) (void)greet(line, fd, static_cast<std::uint32_t>(status.error()));
   return status;
 }
 

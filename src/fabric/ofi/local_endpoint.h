@@ -4,8 +4,9 @@
 // and answers with that one's name; then the other makes its own and says hello through the provider, as everywhere. The socket
 // stays open. It tells who the peer is and that it is gone, and wakes sleepers.
 //
-// Peers are processes of the same user that can reach each other's memory, or that both cannot (then the provider copies twice):
-// a provider asks only one of the two whether the kernel lets it, and believes that of both.
+// Peers are processes of the same user that can reach each other's memory. The provider asks the kernel for one of the two only and
+// believes that of both, so each asks for itself. Where it may not, the provider would cut data into pieces of its own and copy
+// twice; that stood still in the suite, and is refused.
 //
 // Windows are known to all channels; a number of a channel is used once in 65535. An OfiEndpoint whose channel is gone stays until
 // the other end has heard its last words, kLingerNs at most.
@@ -31,7 +32,7 @@ namespace ross::fabric::ofi {
 struct PairGreeting {
   std::uint32_t magic = kMagic;
   std::uint16_t version = kVersion;
-  std::uint16_t reaches = 0;        // the answer's: that end can reach this one's memory
+  std::uint16_t zero = 0;
   std::uint32_t refused = 0;        // the answer's: an errno, in place of a name
   std::uint32_t pid = 0;            // as that process knows itself
   std::uint64_t probe_address = 0;  // where that process keeps its probe
@@ -99,7 +100,7 @@ class LocalEndpoint final : public Endpoint, public runtime::Poller, private shm
   void accept();
   void pause_accepting();
   void dial(Line& line);
-  Status greet(const Line& line, int fd, std::uint32_t refused, bool reached) const;
+  Status greet(const Line& line, int fd, std::uint32_t refused) const;
   void read(Line& line);
   Status take_greeting(Line& line);
   Status answer(Line& line);

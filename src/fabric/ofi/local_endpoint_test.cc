@@ -179,6 +179,8 @@ TEST_F(LocalEndpointTest, WhoIsNoPeerIsLetGo) {
   EXPECT_TRUE(refused([](PairGreeting& said) { said.pid = 1; }, one));
   EXPECT_TRUE(refused([](PairGreeting& said) { said.name[0] = '/'; }, one));
   EXPECT_TRUE(refused([](PairGreeting& said) { std::memset(said.name, 'x', sizeof said.name); }, one));
+  EXPECT_TRUE(refused([](PairGreeting& said) { said.probe_address = 16; }, one));
+  EXPECT_TRUE(refused([](PairGreeting& said) { ++said.probe; }, one));
   EXPECT_TRUE(refused(as_it_is, {}));
   EXPECT_TRUE(refused(as_it_is, pages));
   EXPECT_TRUE(refused(as_it_is, std::span(pages).subspan(1)));

@@ -113,6 +113,7 @@ Result<Provider> Provider::find(const Options& options) {
   // peers than a small one has room for; and an address that is removed would keep its connection (peers.cc, cut).
   ::setenv("FI_UNIVERSE_SIZE", "32", 0);
   ::setenv("FI_AV_REMOVE_CLEANUP", "1", 1);
+  ::setenv("FI_SHM_DISABLE_CMA", "0", 1);  // local_endpoint.h
   ROSS_OK(load_library());
   if (library_name(options.provider) == nullptr) {
     return fail(ENODEV, fmt::format("no fabric provider '{}': ofi+tcp, ofi+verbs and ofi+shm are known, and libfabric "
