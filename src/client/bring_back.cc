@@ -51,7 +51,8 @@ Recovery::Work Recovery::reclaim(const Holdings::List& held) {
       lock.text = wire::as_text(held_lock);
       if (Status status = co_await ask_server(lock); !status.ok()) {
         if (!anchor_->open()) co_return status;
-        log().warn("a lock on file {} is lost: {}", number, status.message());
+        // Who has it believes to be alone: it must not go on.
+        co_return Status(ESTALE, "a lock is lost: " + status.message());
       }
     }
   }

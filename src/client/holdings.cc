@@ -28,6 +28,19 @@ void apply(std::vector<Lock>& locks, const Lock& wanted) {
   locks = std::move(after);
 }
 
+// What its owner has in the range of `wanted` is at most of that kind.
+void weaken(std::vector<Lock>& locks, const Lock& wanted) {
+  const std::vector<Lock> before = locks;
+  for (Lock lock : before) {
+    const bool same = lock.owner == wanted.owner && lock.flock == wanted.flock;
+    if (!same || lock.kind <= wanted.kind) continue;
+    lock.begin = std::max(lock.begin, wanted.begin);
+    lock.end = std::min(lock.end, wanted.end);
+    lock.kind = wanted.kind;
+    if (lock.begin < lock.end) apply(locks, lock);
+  }
+}
+
 }  // namespace
 
 std::unique_ptr<Holdings::Note> Holdings::note_of(const wire::Request& request) {
@@ -65,6 +78,32 @@ std::unique_ptr<Holdings::Note> Holdings::note_of(const wire::Request& request) 
     if (lock.has_value()) note->lock = *lock;
   }
   return note;
+}
+
+void Holdings::sent(const Note& note) {
+  const std::lock_guard lock(mutex_);
+  if (note.op == Op::kContainerClose) {
+    for (auto& [number, file] : list_.files) {
+      if (file.container == note.container) file.locks.clear();
+    }
+    return;
+  }
+  const auto file = list_.files.find(note.file);
+  if (file == list_.files.end()) return;
+  std::vector<Lock>& locks = file->second.locks;
+  switch (note.op) {
+    case Op::kClose:
+      locks.clear();
+      break;
+    case Op::kLock:
+      weaken(locks, note.lock);
+      break;
+    case Op::kUnlockOwner:
+      std::erase_if(locks, [&note](const Lock& held) { return held.owner == note.owner; });
+      break;
+    default:
+      break;
+  }
 }
 
 bool Holdings::answered(std::uint32_t generation, const Note& note, const Answer& answer) {

@@ -52,6 +52,9 @@ class Holdings {
 
   // Null for a request that changes nothing of what is held.
   static std::unique_ptr<Note> note_of(const wire::Request& request);
+  // It goes out to the server. A lock that is given back, or made weaker, may be somebody else's from now on: whatever becomes of the
+  // answer, no more than what is left is asked for again.
+  void sent(const Note& note);
   // Notes what was answered with success by a server of this generation. False: its time is over.
   bool answered(std::uint32_t generation, const Note& note, const Answer& answer);
   // Begins the time of another server; what is held until then.

@@ -233,6 +233,7 @@ void Lane::send(Call& call) {
   if (call.id == 0) call.id = session_->next_id.fetch_add(1, std::memory_order_relaxed);
   std::memcpy(call.head.data() + offsetof(wire::RequestHeader, id), &call.id, sizeof call.id);
   std::memcpy(call.head.data() + offsetof(wire::RequestHeader, slot), &call.slot, sizeof call.slot);
+  if (call.note != nullptr) session_->holdings.sent(*call.note);
   calls_.emplace(call.id, &call);
   call.gone_out = false;
   call.sent = [](fabric::Outgoing& self, bool) {

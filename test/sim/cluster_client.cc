@@ -43,10 +43,7 @@ void ClusterClient::kill() {
   shared_.left(*this);
 }
 
-void ClusterClient::heard() {
-  heard_ns_ = cluster_.now_ns();
-  power_cuts_ = cluster_.power_cuts();
-}
+void ClusterClient::heard() { heard_ns_ = cluster_.now_ns(); }
 
 bool ClusterClient::may_be_given_up() const {
   return killed_ || lost_ || cluster_.power_cuts() != power_cuts_ ||
@@ -78,6 +75,7 @@ runtime::Task<std::string> ClusterClient::attach() {
       why = begun.error();
       continue;
     }
+    power_cuts_ = cluster_.power_cuts();
     auto domain = fabric::sim::make_domain(cluster_.network(), host_);
     if (!domain.has_value()) co_return domain.error().message();
     auto session =
@@ -123,6 +121,7 @@ runtime::Task<Result<client::Recovery::Found>> ClusterClient::come_back(std::int
   const auto begun = co_await cluster_.ask(host_, id_, true, deadline_ns);
   if (killed_) co_return fail(ESTALE, "this process is dead");
   if (!begun.has_value()) co_return fail(begun.error());
+  power_cuts_ = cluster_.power_cuts();
   cluster_.tell("{} {}", host_, begun->resumed ? "resumes" : "comes back");
   co_return client::Recovery::Found{.address = Cluster::address(), .token = begun->token, .resumed = begun->resumed};
 }

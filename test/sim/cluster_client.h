@@ -71,7 +71,8 @@ class ClusterClient {
   bool killed_ = false;
   bool lost_ = false;
   bool left_ = false;
-  std::uint64_t power_cuts_ = 0;  // of the server, when it was heard last
+  // Of the server, when it gave the session: an answer may have been on its way since before one.
+  std::uint64_t power_cuts_ = 0;
   std::int64_t heard_ns_ = 0;
   std::string trouble_;
 };
