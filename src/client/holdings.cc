@@ -13,7 +13,7 @@ using wire::Op;
 constexpr std::uint8_t kUnlock = 0;
 
 // Locks as the server has them once `wanted` was granted: what its owner had in that range is replaced.
-void apply(std::vector<Lock>& locks, const Lock& wanted) {
+void apply_lock(std::vector<Lock>& locks, const Lock& wanted) {
   std::vector<Lock> after;
   for (const Lock& lock : locks) {
     const bool same = lock.owner == wanted.owner && lock.flock == wanted.flock;
@@ -37,7 +37,7 @@ void weaken(std::vector<Lock>& locks, const Lock& wanted) {
     lock.begin = std::max(lock.begin, wanted.begin);
     lock.end = std::min(lock.end, wanted.end);
     lock.kind = wanted.kind;
-    if (lock.begin < lock.end) apply(locks, lock);
+    if (lock.begin < lock.end) apply_lock(locks, lock);
   }
 }
 
@@ -122,7 +122,7 @@ bool Holdings::answered(std::uint32_t generation, const Note& note, const Answer
       list_.files.erase(note.file);
       break;
     case Op::kLock:
-      if (file != list_.files.end()) apply(file->second.locks, note.lock);
+      if (file != list_.files.end()) apply_lock(file->second.locks, note.lock);
       break;
     case Op::kUnlockOwner:
       if (file != list_.files.end()) {
