@@ -37,7 +37,8 @@ class HoldingsTest : public ::testing::Test {
   // Kinds by their beginnings.
   std::map<std::uint64_t, std::uint8_t> locks() {
     std::map<std::uint64_t, std::uint8_t> all;
-    for (const wire::Lock& held : holdings.begin_generation(0).files.at(kFile).locks) all[held.begin] = held.kind;
+    const Holdings::List list = holdings.begin_generation(0);
+    for (const wire::Lock& held : list.files.at(kFile).locks) all[held.begin] = held.kind;
     return all;
   }
   using Locks = std::map<std::uint64_t, std::uint8_t>;
