@@ -141,9 +141,11 @@ fs::AsyncStatus Copier::list_more(NodeRef node) {
   auto items = co_await source_.list(*node->from);
   if (!items.has_value()) failed(*node, {}, items.error());
   if (!items.has_value() || items->empty()) co_return co_await release(node);
+  // The rest may be listed, and be none, before these are queued: until then they count as one.
+  ++node->pending;
   queue_.push({node, {}});
   found(node, *std::move(items));
-  co_return Status();
+  co_return co_await release(std::move(node));
 }
 
 fs::AsyncStatus Copier::open_node(Node& node) {

@@ -4,6 +4,7 @@
 #include "apps/ross/copy/copier.h"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <stdlib.h>
@@ -202,6 +203,29 @@ TEST_F(CopierTest, AFullContainerStopsWithOneLine) {
   EXPECT_EQ(entries->size(), files_);
   EXPECT_LT(files_, 17U);
   for (const fs::DirEntry& entry : *entries) EXPECT_EQ(entry.attr->size_bytes, 16U << 10) << entry.name;
+}
+
+// One that is finished twice takes a child too many off its parent, which then has its times before its last child is made.
+TEST_F(CopierTest, ADirectoryIsFinishedOnceThoughAnotherLaneComesToItsEndFirst) {
+  constexpr std::size_t kParents = 50;
+  for (std::size_t i = 0; i < kParents; ++i) {
+    std::filesystem::create_directories(fmt::format("{}/in/{}/one", root_, i));
+    std::filesystem::create_directories(fmt::format("{}/in/{}/two", root_, i));
+  }
+  auto found = HostSource::open_root(root_ + "/in");
+  HostSource source;
+  StoreSink sink(fs_, cred_);
+  // Looking each directory up among those left out takes longer than another lane needs to see the end of the listing.
+  CopierOptions options{.jobs = 2};
+  options.skip.assign(500'000, {~std::uint64_t{0}, 0});
+  Copier copier(source, sink, std::move(options), [](std::string_view path, const Status&) { ADD_FAILURE() << path; });
+  Root root;
+  root.from_directory = found->directory;
+  root.item = found->item;
+  root.to_directory = StoreSink::root_directory(fs::kRootNode);
+  copier.add(std::move(root));
+  ASSERT_TRUE(copier.run([] {}).ok());
+  EXPECT_EQ(copier.counts().directories, 1 + 3 * kParents);
 }
 
 TEST_F(CopierTest, StoppingLeavesFilesWholeOrAbsent) {
