@@ -12,28 +12,27 @@
 #include "agent_server.h"
 #include "base/random.h"
 #include "base/random_bytes.h"
-#include "client/remote_file_system.h"
 #include "engine/pool_fixture.h"
 #include "errands.h"
 #include "fabric/tcp/tcp.h"
-#include "raw_peer.h"
+#include "raw_changes.h"
+#include "returning_client.h"
 
 namespace ross::server {
 namespace {
 
 using namespace std::chrono_literals;
+using remote_test::in_20_s;
 using remote_test::RawPeer;
 using wire::Op;
 
 const fs::Credential kSelf{.uid = ::geteuid(), .gid = ::getegid()};
 const fs::LockRange kLock{.owner = 1, .kind = fs::LockKind::kExclusive};
-constexpr std::int64_t kMs = 1'000'000;
 
-std::int64_t in_20_s() { return system_clock().monotonic_ns() + 20'000 * kMs; }
 Result<std::unique_ptr<fabric::Domain>> tcp() { return fabric::tcp::make_domain({}); }
 
 // An engine with a pool on files, and an agent.
-class AgentTest : public ::testing::Test {
+class AgentTest : public remote_test::ReturningClientTest {
  protected:
   void SetUp() override {
     constexpr std::uint64_t kPoolBytes = 256ULL << 20;  // of which nothing is taken before it is used
@@ -75,50 +74,13 @@ class AgentTest : public ::testing::Test {
   }
   // A host's session, as who is told.
   std::unique_ptr<fs::FileSystem> attach(uid_t uid = ::geteuid()) {
-    Applicant who{.peer = {.pid = 0, .uid = uid, .gid = uid, .groups = {}}};
-    fill_random(who.client);
-    const auto begun = agent->begin_session(who);
-    EXPECT_TRUE(begun.has_value()) << begun.error().message();
-    auto session = client::Session::connect(*tcp(), agent->addresses().at(0), begun->token, in_20_s());
-    EXPECT_TRUE(session.has_value()) << session.error().message();
-    who.returning = true;
-    const Status outlives = (*session)->outlive(
-        [this, who](std::int64_t) -> runtime::Task<Result<client::Recovery::Found>> {
-          const std::lock_guard lock(mutex);
-          if (agent == nullptr) co_return fail(ECONNREFUSED, "nobody there");
-          ROSS_CO_TRY(const Begun again, agent->begin_session(who));
-          co_return client::Recovery::Found{agent->addresses().at(0), again.token, again.resumed};
-        },
-        {.patience_ns = 20'000 * kMs});
-    EXPECT_TRUE(outlives.ok()) << outlives.message();
-    return *client::open_container(*std::move(session), "c");
-  }
-  template <class T>
-  T run(runtime::Task<T> task) {
-    return loop->block_on(std::move(task));
-  }
-  fs::Opened create(fs::FileSystem& remote, std::string_view name) {
-    const auto opened = run(remote.create(kSelf, fs::kRootNode, name, 0600, {.read = true, .write = true}));
-    EXPECT_TRUE(opened.has_value()) << opened.error().message();
-    return *opened;
-  }
-  void write(fs::FileSystem& remote, fs::FileId file, std::string_view text) {
-    const auto wrote = run(remote.write(file, 0, memory::Memory::for_write(text.data(), text.size())));
-    EXPECT_TRUE(wrote.has_value()) << wrote.error().message();
-  }
-  std::string read(fs::FileSystem& remote, fs::FileId file) {
-    std::string text(100, '\0');
-    const auto got = run(remote.read(file, 0, memory::Memory(text.data(), text.size())));
-    EXPECT_TRUE(got.has_value()) << got.error().message();
-    text.resize(got.value_or(0));
-    return text;
+    return attach_to([this] { return agent.get(); }, uid, uid);
   }
   template <class Condition>
   bool comes_true(Condition&& condition) {
     // Files without a name go two leases after a server's start.
-    constexpr std::int64_t kPatienceNs = 60'000'000'000;
-    for (const std::int64_t until = system_clock().monotonic_ns() + kPatienceNs;
-         system_clock().monotonic_ns() < until;) {
+    constexpr std::int64_t kLeasesNs = 60'000'000'000;
+    for (const std::int64_t until = system_clock().monotonic_ns() + kLeasesNs; system_clock().monotonic_ns() < until;) {
       if (condition()) return true;
       std::this_thread::sleep_for(1ms);
     }
@@ -131,9 +93,7 @@ class AgentTest : public ::testing::Test {
   std::unique_ptr<Server> engine;
   remote_test::EnginePlace engine_place;
   remote_test::ModelPool nothing;
-  std::mutex mutex;               // guards agent against the sessions' threads
-  std::unique_ptr<Server> agent;  // of those above
-  std::unique_ptr<runtime::Loop> loop = *runtime::Loop::create();
+  std::unique_ptr<Server> agent;  // of those above; guarded by the mutex
 };
 
 TEST_F(AgentTest, WhatAHostHoldsOutlivesTheAgentTheEngineAndBoth) {
@@ -301,7 +261,7 @@ TEST_F(AgentTest, AnEngineThatIsAwayIsTold) {
 }
 
 // An engine over the model, which holds changes back for as long as the test likes, and an agent at a socket.
-class AgentGateTest : public ::testing::Test {
+class AgentGateTest : public ::testing::Test, protected remote_test::RawChanges {
  protected:
   void SetUp() override {
     ASSERT_TRUE(pool.create_container("c", {}).ok());
@@ -333,31 +293,6 @@ class AgentGateTest : public ::testing::Test {
     hello = {.pid = ::getpid(), .session = begun->token};
   }
   [[nodiscard]] std::string socket() const { return directory / "agent"; }
-  // A container, and an open file that appends.
-  void open(RawPeer& raw) {
-    wire::ReplyHeader header{};
-    ASSERT_EQ(raw.ask({.id = 1, .op = Op::kContainerOpen, .slot = 1, .name = "c"}, &header), 0);
-    container = static_cast<std::uint32_t>(header.value);
-    wire::Request create{.id = 2, .op = Op::kCreate, .slot = 1, .container = container, .node = 1};
-    create.a = wire::kOpenRead | wire::kOpenWrite | wire::kOpenAppend;
-    create.mode = 0600;
-    create.uid = kSelf.uid;
-    create.gid = kSelf.gid;
-    create.name = "f";
-    ASSERT_EQ(raw.ask(create, &header), 0);
-    file = header.value;
-  }
-  [[nodiscard]] wire::Request mkdir(std::uint64_t id, std::uint16_t slot, std::string_view name) const {
-    wire::Request request{.id = id, .op = Op::kMkdir, .slot = slot, .container = container, .node = 1};
-    request.mode = 0700;
-    request.uid = kSelf.uid;
-    request.gid = kSelf.gid;
-    request.name = name;
-    return request;
-  }
-  [[nodiscard]] wire::Request append(std::uint64_t id, std::uint16_t slot) const {
-    return {.id = id, .op = Op::kWrite, .slot = slot, .container = container, .file = file};
-  }
   [[nodiscard]] std::uint64_t size() {
     auto loop = *runtime::Loop::create();
     return loop->block_on(pool.at("c").model.lookup(kSelf, fs::kRootNode, "f"))->size_bytes;
@@ -371,8 +306,6 @@ class AgentGateTest : public ::testing::Test {
   std::unique_ptr<Server> agent;
   wire::ClientId client{};
   wire::Hello hello;
-  std::uint32_t container = 0;
-  std::uint64_t file = 0;
 };
 
 TEST_F(AgentGateTest, AChangeUnderWayIsMadeOnceThroughTwoAgents) {

@@ -10,7 +10,7 @@
 #include "base/random_bytes.h"
 #include "fabric/local/unix_domain.h"
 #include "model_pool.h"
-#include "raw_peer.h"
+#include "raw_changes.h"
 #include "server/server.h"
 
 namespace ross::server {
@@ -21,7 +21,7 @@ using wire::Op;
 
 const fs::Credential kSelf{.uid = ::geteuid(), .gid = ::getegid()};
 
-class OnceTest : public ::testing::Test {
+class OnceTest : public ::testing::Test, protected remote_test::RawChanges {
  protected:
   void SetUp() override {
     char made[] = "/tmp/ross-once-XXXXXX";
@@ -45,31 +45,6 @@ class OnceTest : public ::testing::Test {
   [[nodiscard]] wire::Hello hello(std::uint32_t generation) const {
     return {.pid = ::getpid(), .generation = generation, .session = token};
   }
-  // The container's number, and an open file that appends.
-  void open(RawPeer& raw) {
-    wire::ReplyHeader header{};
-    ASSERT_EQ(raw.ask({.id = 1, .op = Op::kContainerOpen, .slot = 1, .name = "c"}, &header), 0);
-    container = static_cast<std::uint32_t>(header.value);
-    wire::Request create{.id = 2, .op = Op::kCreate, .slot = 1, .container = container, .node = 1};
-    create.a = wire::kOpenRead | wire::kOpenWrite | wire::kOpenAppend;
-    create.mode = 0600;
-    create.uid = kSelf.uid;
-    create.gid = kSelf.gid;
-    create.name = "f";
-    ASSERT_EQ(raw.ask(create, &header), 0);
-    file = header.value;
-  }
-  [[nodiscard]] wire::Request mkdir(std::uint64_t id, std::uint16_t slot, std::string_view name) const {
-    wire::Request request{.id = id, .op = Op::kMkdir, .slot = slot, .container = container, .node = 1};
-    request.mode = 0700;
-    request.uid = kSelf.uid;
-    request.gid = kSelf.gid;
-    request.name = name;
-    return request;
-  }
-  [[nodiscard]] std::vector<std::byte> append(std::uint64_t id, std::uint16_t slot) const {
-    return RawPeer::encoded({.id = id, .op = Op::kWrite, .slot = slot, .container = container, .file = file});
-  }
   [[nodiscard]] std::uint64_t size() {
     auto loop = *runtime::Loop::create();
     return loop->block_on(pool.at("c").model.lookup(kSelf, fs::kRootNode, "f"))->size_bytes;
@@ -80,8 +55,6 @@ class OnceTest : public ::testing::Test {
   std::unique_ptr<Server> server;
   wire::ClientId client{};
   wire::Token token{};
-  std::uint32_t container = 0;
-  std::uint64_t file = 0;
 };
 
 TEST_F(OnceTest, TheSameAgainIsAnsweredAgain) {
@@ -99,14 +72,14 @@ TEST_F(OnceTest, OneThatIsUnderWayIsWaitedForByANewConnection) {
   RawPeer old(path(), hello(0));
   open(old);
   pool.at("c").gate.close_gate();
-  old.send(append(3, 1), 1000);
+  old.send(RawPeer::encoded(append(3, 1)), 1000);
   old.send(RawPeer::encoded({.op = Op::kPing}));
   EXPECT_EQ(old.reply_error(), 0);  // so the append is at work
   RawPeer back(path(), hello(1));
   EXPECT_EQ(back.welcome_error(), 0);
   EXPECT_FALSE(old.next().has_value());  // its time is over
-  back.send(append(3, 1), 1000);
-  back.send(append(3, 1), 1000);
+  back.send(RawPeer::encoded(append(3, 1)), 1000);
+  back.send(RawPeer::encoded(append(3, 1)), 1000);
   back.send(RawPeer::encoded({.op = Op::kPing}));
   EXPECT_EQ(back.reply_error(), 0);
   pool.at("c").gate.open_gate();
@@ -122,7 +95,7 @@ TEST_F(OnceTest, ASlotIsNotUsedForAnotherWhileItsChangeIsUnderWay) {
   RawPeer raw(path(), hello(0));
   open(raw);
   pool.at("c").gate.close_gate();
-  raw.send(append(3, 1), 10);
+  raw.send(RawPeer::encoded(append(3, 1)), 10);
   EXPECT_EQ(raw.ask(mkdir(4, 1, "d")), EPROTO);
   pool.at("c").gate.open_gate();
   EXPECT_EQ(raw.reply_error(), 0);

@@ -3,27 +3,24 @@
 // that follow each other on it; sessions that find the new one by themselves.
 #include <gtest/gtest.h>
 
-#include <mutex>
 #include <thread>
 
-#include "base/random_bytes.h"
-#include "client/remote_file_system.h"
 #include "engine/pool_fixture.h"
 #include "fabric/tcp/tcp.h"
+#include "returning_client.h"
 #include "server/server.h"
 
 namespace ross::server {
 namespace {
 
 using namespace std::chrono_literals;
+using remote_test::in_20_s;
 
 const fs::Credential kSelf{.uid = ::geteuid(), .gid = ::getegid()};
 const fs::LockRange kLock{.owner = 1, .kind = fs::LockKind::kExclusive};
 constexpr std::int64_t kMs = 1'000'000;
 
-std::int64_t in_20_s() { return system_clock().monotonic_ns() + 20'000 * kMs; }
-
-class RestartTest : public ::testing::Test {
+class RestartTest : public remote_test::ReturningClientTest {
  protected:
   void SetUp() override {
     ASSERT_TRUE(engine::Pool::create(place, engine::small_pool()).ok());
@@ -51,45 +48,7 @@ class RestartTest : public ::testing::Test {
   }
   // away: it does not come back before that is false.
   std::unique_ptr<fs::FileSystem> attach(const std::atomic<bool>* away = nullptr) {
-    wire::ClientId id{};
-    fill_random(id);
-    Applicant who{.peer = {.pid = 0, .uid = ::geteuid(), .gid = ::getegid(), .groups = {}}, .client = id};
-    const auto begun = server->begin_session(who);
-    EXPECT_TRUE(begun.has_value()) << begun.error().message();
-    auto session =
-        client::Session::connect(*fabric::tcp::make_domain({}), server->addresses().at(0), begun->token, in_20_s());
-    EXPECT_TRUE(session.has_value()) << session.error().message();
-    who.returning = true;
-    const Status outlives = (*session)->outlive(
-        [this, who, away](std::int64_t) -> runtime::Task<Result<client::Recovery::Found>> {
-          const std::lock_guard lock(mutex);
-          if (server == nullptr || (away != nullptr && *away)) co_return fail(ECONNREFUSED, "nobody there");
-          ROSS_CO_TRY(const Begun again, server->begin_session(who));
-          co_return client::Recovery::Found{server->addresses().at(0), again.token, again.resumed};
-        },
-        {.patience_ns = 20'000 * kMs});
-    EXPECT_TRUE(outlives.ok()) << outlives.message();
-    return *client::open_container(*std::move(session), "c");
-  }
-  template <class T>
-  T run(runtime::Task<T> task) {
-    return loop->block_on(std::move(task));
-  }
-  fs::Opened create(fs::FileSystem& remote, std::string_view name) {
-    const auto opened = run(remote.create(kSelf, fs::kRootNode, name, 0600, {.read = true, .write = true}));
-    EXPECT_TRUE(opened.has_value()) << opened.error().message();
-    return *opened;
-  }
-  void write(fs::FileSystem& remote, fs::FileId file, std::string_view text) {
-    const auto wrote = run(remote.write(file, 0, memory::Memory::for_write(text.data(), text.size())));
-    EXPECT_TRUE(wrote.has_value()) << wrote.error().message();
-  }
-  std::string read(fs::FileSystem& remote, fs::FileId file) {
-    std::string text(100, '\0');
-    const auto got = run(remote.read(file, 0, memory::Memory(text.data(), text.size())));
-    EXPECT_TRUE(got.has_value()) << got.error().message();
-    text.resize(got.value_or(0));
-    return text;
+    return attach_to([this, away] { return away != nullptr && *away ? nullptr : server.get(); });
   }
 
   bool goes(fs::FileSystem& remote, fs::NodeId node) {
@@ -103,10 +62,8 @@ class RestartTest : public ::testing::Test {
 
   engine::TestDirectory directory;
   const std::filesystem::path place = directory / "pool";
-  std::mutex mutex;  // guards server and pool against the sessions' threads
-  std::unique_ptr<engine::Pool> pool;
+  std::unique_ptr<engine::Pool> pool;  // this and the server are guarded by the mutex
   std::unique_ptr<Server> server;
-  std::unique_ptr<runtime::Loop> loop = *runtime::Loop::create();
 };
 
 TEST_F(RestartTest, FilesWithoutANameAreThereAgain) {

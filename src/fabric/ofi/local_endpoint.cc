@@ -78,13 +78,6 @@ LocalEndpoint::~LocalEndpoint() {
       if (unheard(line)) line->endpoint->poll();
     }
   }
-  if (listener_) {
-    // Only our own node: another process may have taken the place meanwhile.
-    struct stat node {};
-    if (::lstat(path_.c_str(), &node) == 0 && node.st_dev == listener_device_ && node.st_ino == listener_inode_) {
-      ::unlink(path_.c_str());
-    }
-  }
   for (const auto& line : std::exchange(lines_, {})) {
     Connecting* const connecting = std::exchange(line->connecting, nullptr);
     line->endpoint.reset();
@@ -93,20 +86,7 @@ LocalEndpoint::~LocalEndpoint() {
 }
 
 Status LocalEndpoint::listen() {
-  // A node that somebody listens at stays; one that a dead process left is replaced.
-  const auto taken = start_connect_to(path_);
-  if (taken.has_value() || taken.error().error() == EAGAIN) {
-    return Status(EADDRINUSE, path_ + ": another process listens there");
-  }
-  auto listener = listen_at(path_);
-  if (!listener.has_value()) return std::move(listener).error();
-  listener_ = *std::move(listener);
-  // A peer may be gone again when its turn to be accepted comes.
-  if (::fcntl(listener_.fd(), F_SETFL, O_NONBLOCK) != 0) return Status(errno);
-  struct stat node {};
-  if (::lstat(path_.c_str(), &node) != 0) return Status(errno);
-  listener_device_ = node.st_dev;
-  listener_inode_ = node.st_ino;
+  ROSS_STATUS(listener_.open(path_));
   return watch_.add(listener_.fd(), *this);
 }
 

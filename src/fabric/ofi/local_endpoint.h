@@ -19,6 +19,7 @@
 #include <string>
 #include <vector>
 
+#include "fabric/local/listener.h"
 #include "fabric/ofi/domain.h"
 #include "fabric/ofi/endpoint.h"
 #include "fabric/ofi/leftovers.h"
@@ -121,9 +122,7 @@ class LocalEndpoint final : public Endpoint, public runtime::Poller, private shm
   WindowTable windows_;
   bool added_ = false;
 
-  Socket listener_;
-  dev_t listener_device_ = 0;  // of its node
-  ino_t listener_inode_ = 0;
+  Listener listener_;
   std::int64_t accept_again_ns_ = 0;  // there were no descriptors left
 
   std::vector<std::unique_ptr<Line>> lines_;

@@ -56,13 +56,6 @@ ShmEndpoint::~ShmEndpoint() {
   ROSS_CHECK(std::ranges::all_of(channels_, [](const ShmChannel* channel) { return channel == nullptr; }),
              "an endpoint was destroyed before its channels");
   if (added_) loop_.remove(*this);
-  if (listener_) {
-    // Only our own node: another process may have taken the place meanwhile.
-    struct stat node {};
-    if (::lstat(path_.c_str(), &node) == 0 && node.st_dev == listener_device_ && node.st_ino == listener_inode_) {
-      ::unlink(path_.c_str());
-    }
-  }
   for (const auto& pending : std::exchange(pending_, {})) {
     if (pending->connecting != nullptr) {
       pending->connecting->done(*pending->connecting, fail(ECANCELED, "the endpoint was closed"));
@@ -71,20 +64,7 @@ ShmEndpoint::~ShmEndpoint() {
 }
 
 Status ShmEndpoint::listen() {
-  // A node that somebody listens at stays; one that a dead process left is replaced.
-  const auto taken = start_connect_to(path_);
-  if (taken.has_value() || taken.error().error() == EAGAIN) {
-    return Status(EADDRINUSE, path_ + ": another process listens there");
-  }
-  auto listener = listen_at(path_);
-  if (!listener.has_value()) return std::move(listener).error();
-  listener_ = *std::move(listener);
-  // A peer may be gone again when its turn to be accepted comes.
-  if (::fcntl(listener_.fd(), F_SETFL, O_NONBLOCK) != 0) return Status(errno);
-  struct stat node {};
-  if (::lstat(path_.c_str(), &node) != 0) return Status(errno);
-  listener_device_ = node.st_dev;
-  listener_inode_ = node.st_ino;
+  ROSS_STATUS(listener_.open(path_));
   if (options_.socket_mode != 0600 && ::chmod(path_.c_str(), options_.socket_mode) != 0) return Status(errno);
   ROSS_STATUS(watch_.add(listener_.fd(), *this));
   listening_ = true;

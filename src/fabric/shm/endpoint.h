@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "fabric/endpoint.h"
+#include "fabric/local/listener.h"
 #include "fabric/shm/channel.h"
 #include "fabric/shm/domain.h"
 #include "fabric/shm/greeting.h"
@@ -83,9 +84,7 @@ class ShmEndpoint final : public Endpoint, public runtime::Poller, private Watch
   WindowTable windows_;
   bool added_ = false;  // to the loop
 
-  Socket listener_;
-  dev_t listener_device_ = 0;  // of its node
-  ino_t listener_inode_ = 0;
+  Listener listener_;
   bool listening_ = false;  // watched
   std::int64_t accept_again_ns_ = 0;
 

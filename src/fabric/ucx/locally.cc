@@ -1,12 +1,10 @@
-#include <fcntl.h>
-#include <fmt/format.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <unordered_map>
 #include <vector>
 
+#include "fabric/local/listener.h"
 #include "fabric/local/socket.h"
 #include "fabric/ucx/meeting.h"
 
@@ -24,23 +22,15 @@ struct Greeting {
 class Locally final : public Meeting, private Watched {
  public:
   explicit Locally(MeetingHost& host) : host_(host) {}
-  ~Locally() override {
-    if (listening_) ::unlink(path_.c_str());
-  }
 
   Result<std::string> listen(const std::string& where) override {
-    // A path that somebody answers at is taken; one that was left behind is not.
-    if (connect_to(where).has_value()) return fail(EADDRINUSE, fmt::format("{} is listened at already", where));
-    ROSS_TRY(listening_, listen_at(where));
-    path_ = where;
-    // Who was there may have gone when we take him; that is not to be waited for.
-    if (::fcntl(listening_.fd(), F_SETFL, O_NONBLOCK) != 0) return fail(errno);
-    ROSS_OK(host_.watch(listening_.fd(), *this));
-    return path_;
+    ROSS_OK(listener_.open(where));
+    ROSS_OK(host_.watch(listener_.fd(), *this));
+    return where;
   }
 
   Result<Link*> connect(std::string_view where) override {
-    ROSS_TRY(Socket socket, connect_to(std::string(where)));
+    ROSS_TRY(Socket socket, start_connect_to(std::string(where)));
     return add(std::move(socket), true);
   }
 
@@ -74,7 +64,7 @@ class Locally final : public Meeting, private Watched {
   // The listening socket has somebody.
   void ready() override {
     for (std::size_t i = 0; i < kMeetingsMax; ++i) {
-      Socket socket(::accept4(listening_.fd(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+      Socket socket(::accept4(listener_.fd(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
       if (!socket) return;
       if (std::ranges::count_if(lines_, [](const auto& line) { return !line.second->greeted; }) >=
           static_cast<std::ptrdiff_t>(kMeetingsMax)) {
@@ -172,8 +162,7 @@ class Locally final : public Meeting, private Watched {
   }
 
   MeetingHost& host_;
-  Socket listening_;
-  std::string path_;
+  Listener listener_;
   std::unordered_map<const Link*, std::unique_ptr<Line>> lines_;
 };
 
