@@ -8,17 +8,15 @@ Usage: agent_test.py ROSS_ENGINE ROSS ROSS_AGENT ERRANDS. ROSS_ROUNDS: how often
 """
 import json
 import os
-import random
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
 import unittest
 
 import running
-from running import NOBODY, SECONDS, Agent, Certificates, Engine, WithEngine, run
+from running import NOBODY, SECONDS, Agent, Certificates, Engine, ShortLeases, WithEngine, run
 
 ROSS = None
 AGENT = None
@@ -124,13 +122,7 @@ class People(WithAgent):
 
     def test_systemd_is_told(self):
         self.assertEqual(self.agent.stop(), 0)
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
-            notify.bind(str(self.folder / "notify"))
-            notify.settimeout(SECONDS)
-            agent = Agent(self.folder, self.url, environment={"NOTIFY_SOCKET": str(self.folder / "notify")})
-            self.assertTrue(notify.recv(4096).startswith(b"READY=1\nSTATUS=serving ross://127.0.0.1:"))
-            self.assertEqual(agent.stop(signal.SIGINT), 0)
-            self.assertEqual(notify.recv(4096), b"STOPPING=1")
+        self.tells_systemd(lambda **options: Agent(self.folder, self.url, **options))
 
 
 class WithTls(Certificates, WithEngine):
@@ -164,17 +156,8 @@ class WithTls(Certificates, WithEngine):
                  extra=self.certificate("client"))
 
 
-class Comeback(WithAgent):
+class Comeback(ShortLeases, WithAgent):
     """Agents that are killed while hosts work."""
-
-    def setUp(self):
-        self.random = random.Random(int(os.environ.get("ROSS_SEED", "1")))
-        super().setUp()
-
-    def start(self, *arguments, **options):
-        config = self.folder / "engine.toml"
-        config.write_text("[engine]\nlease_ms = 20000\ncommit_interval_ms = 500\n")
-        return super().start("--config", config, *arguments, **options)
 
     def again(self, what, how):
         """An agent, an engine or both end, and others take their places at the same addresses."""

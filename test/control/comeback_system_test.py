@@ -8,7 +8,6 @@ Usage: comeback_system_test.py ROSS_ENGINE ROSS ERRANDS. ROSS_ROUNDS: how often 
 """
 import json
 import os
-import random
 import signal
 import subprocess
 import sys
@@ -16,22 +15,13 @@ import time
 import unittest
 
 import running
-from running import SECONDS, WithEngine, run
+from running import SECONDS, ShortLeases, WithEngine, run
 
 ERRANDS = None
 ROUNDS = int(os.environ.get("ROSS_ROUNDS", "12"))
 
 
-class Comeback(WithEngine):
-    def setUp(self):
-        self.random = random.Random(int(os.environ.get("ROSS_SEED", "1")))
-        super().setUp()
-
-    def start(self, *arguments, **options):
-        config = self.folder / "engine.toml"
-        config.write_text("[engine]\nlease_ms = 20000\ncommit_interval_ms = 500\n")
-        return super().start("--config", config, *arguments, **options)
-
+class Comeback(ShortLeases, WithEngine):
     def again(self, how):
         """The engine ends and another takes its place, at the same address."""
         address = self.engine.address

@@ -10,7 +10,6 @@ import os
 import pathlib
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -171,13 +170,7 @@ class Ends(WithEngine):
 
     def test_systemd_is_told(self):
         self.assertEqual(self.engine.stop(), 0)
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
-            notify.bind(str(self.folder / "notify"))
-            notify.settimeout(SECONDS)
-            engine = Engine(self.folder, self.pool, environment={"NOTIFY_SOCKET": str(self.folder / "notify")})
-            self.assertTrue(notify.recv(4096).startswith(b"READY=1\nSTATUS=serving ross://127.0.0.1:"))
-            self.assertEqual(engine.stop(signal.SIGINT), 0)
-            self.assertEqual(notify.recv(4096), b"STOPPING=1")
+        self.tells_systemd(lambda **options: Engine(self.folder, self.pool, **options))
 
 
 class WithTls(Certificates, WithEngine):

@@ -1,9 +1,11 @@
 """Programs of ROSS as people run them, for the tests of this folder."""
 import os
 import pathlib
+import random
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 import time
@@ -94,8 +96,31 @@ class WithEngine(unittest.TestCase):
         self.assertIn(says, done.stderr)
         self.assertEqual(done.stderr.count("\n"), 1, done.stderr)
 
+    def tells_systemd(self, start):
+        """What start(environment=...) made tells systemd that it serves, and that it stops."""
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
+            notify.bind(str(self.folder / "notify"))
+            notify.settimeout(SECONDS)
+            daemon = start(environment={"NOTIFY_SOCKET": str(self.folder / "notify")})
+            self.assertTrue(notify.recv(4096).startswith(b"READY=1\nSTATUS=serving ross://127.0.0.1:"))
+            self.assertEqual(daemon.stop(signal.SIGINT), 0)
+            self.assertEqual(notify.recv(4096), b"STOPPING=1")
+
     def clean(self):
         self.assertIn("clean", self.good(PROGRAMS[1], "fsck", "--data", self.pool))
+
+
+class ShortLeases:
+    """For a WithEngine: an engine that waits for its clients for seconds, and dice."""
+
+    def setUp(self):
+        self.random = random.Random(int(os.environ.get("ROSS_SEED", "1")))
+        super().setUp()
+
+    def start(self, *arguments, **options):
+        config = self.folder / "engine.toml"
+        config.write_text("[engine]\nlease_ms = 20000\ncommit_interval_ms = 500\n")
+        return super().start("--config", config, *arguments, **options)
 
 
 class Certificates:
