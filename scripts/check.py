@@ -1,7 +1,7 @@
 """./check: builds ROSS and runs every test; the last line is `N passed, N failed`.
 
-  ./check            layout, release build, fast tests, the same with address and undefined sanitizers, those that have threads
-                     with the thread sanitizer, slow and system tests
+  ./check            layout, release build, fast tests; then slow and system tests, and beside them the fast ones with address
+                     and undefined sanitizers and those that have threads with the thread sanitizer
   ./check fast       layout, release build and the fast tests: a few minutes from nothing, seconds after a small change
   ./check STEP ...   only these steps: format release fast lint asan tsan slow system
                      (lint takes a quarter of an hour and is run by name)
@@ -12,29 +12,21 @@ Needs no input and no terminal; on a terminal it shows progress. Exit status 0 m
 """
 
 import json
-import os
-import pathlib
 import re
-import shutil
 import subprocess
 import sys
 import time
-import xml.etree.ElementTree as ElementTree
 
+import ctest
 import steps
 
 ROOT = steps.ROOT
 LOGS = ROOT / "build" / "check"
-JOBS = min(os.cpu_count() or 1, 16)
-
-# Run as one: system tests mostly wait, one after the other (RESOURCE_LOCK programs), and slow ones compute.
-SLOW_AND_SYSTEM = "slow|system"
 
 # Each step's bound, generous: a step that needs this long hangs or is lost.
 CONFIGURE_SECONDS_MAX = 120
 BUILD_SECONDS_MAX = 1500
 LINT_SECONDS_MAX = 1500
-TEST_SECONDS_MAX = {"fast": 900, "threads": 1200, "slow": 2400, "system": 1200, SLOW_AND_SYSTEM: 2400}
 
 ALL_STEPS = ["format", "release", "fast", "lint", "asan", "tsan", "slow", "system"]
 DEFAULT_STEPS = [step for step in ALL_STEPS if step != "lint"]
@@ -107,7 +99,7 @@ def build(preset, targets=None):
     status, log = run(f"configure-{preset}", ["cmake", "--preset", preset], CONFIGURE_SECONDS_MAX)
     if status != 0:
         return failed(f"Configuring {preset}", log, f"Try again with: cmake --preset {preset}", status)
-    command = ["cmake", "--build", "--preset", preset, "-j", str(JOBS)]
+    command = ["nice", "cmake", "--build", "--preset", preset, "-j", str(ctest.JOBS)]
     if targets:
         command += ["--target", *targets]
     status, log = run(f"build-{preset}", command, BUILD_SECONDS_MAX, on_line=show_ninja)
@@ -117,137 +109,25 @@ def build(preset, targets=None):
     return True
 
 
-def list_tests(preset, label):
-    """(name, command) of the tests of a label."""
-    listing = subprocess.run(
-        ["ctest", "--preset", preset, "-L", f"^({label})$", "--show-only=json-v1"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-    )
-    if listing.returncode != 0:
-        return []
-    tests = json.loads(listing.stdout)["tests"]
-    return [(test["name"], test.get("command", [])) for test in tests]
-
-
-def program_tests(preset, label):
-    """Names of a label's tests that are programs of this build; a script gains nothing from a sanitizer.
-
-    ctest tells no command for a program that is not there: it counts, so that running it says so."""
-    folder = str(ROOT / "build" / preset) + os.sep
-    return {name for name, command in list_tests(preset, label) if not command or command[0].startswith(folder)}
-
-
-def count_cases(results):
-    """(passed, failed, skipped {case: reason}, programs) from the XML files that the test programs wrote."""
-    passed, broken, skipped, programs = 0, 0, {}, set()
-    for path in sorted(results.glob("*.xml")):
-        try:
-            root = ElementTree.parse(path).getroot()
-        except ElementTree.ParseError:
-            continue  # its program died while writing it, and ctest says so
-        programs.add(re.sub(r"_\d+$", "", path.stem))
-        for case in root.iter("testcase"):
-            reason = case.find("skipped")
-            if reason is not None or case.get("result") == "skipped":
-                text = (reason.get("message") if reason is not None else "") or "no reason given"
-                skipped[f"{case.get('classname')}.{case.get('name')}"] = text.splitlines()[-1]
-            elif case.get("status") == "run":
-                if case.find("failure") is not None:
-                    broken += 1
-                else:
-                    passed += 1
-    return passed, broken, skipped, programs
-
-
-def parse_ctest(log):
-    """{name: whether it passed, or None where it skipped itself} from ctest's own lines."""
-    verdicts = {}
-    for match in re.finditer(r"Test +#\d+: (\S+) \.+ *(.*)$", log.read_text(errors="replace"), re.MULTILINE):
-        verdicts[match[1]] = None if match[2].startswith("***Skipped") else match[2].startswith("Passed")
-    return verdicts
-
-
-def test(preset, label, only=None):
-    """Runs the tests of a label; only: names to run instead of all."""
-    name = label.replace("|", "+") if preset == "release" else preset
-    progress.begin(f"test {name}")
-    tests = [entry for entry in list_tests(preset, label) if only is None or entry[0] in only]
-    if not tests:
+def report(run):
+    """Waits for a run of tests and tells how it went."""
+    progress.begin(f"test {run.name}")
+    if not run.tests:
         tally.failed += 1
-        progress.end(f"FAILED: there are no {label} tests, which cannot be")
-        return False
-    results = LOGS / f"cases-{name}"
-    shutil.rmtree(results, ignore_errors=True)
-    results.mkdir(parents=True)
-    command = ["ctest", "--preset", preset, "-L", f"^({label})$"]
-    command += ["-j", {"system": "1", SLOW_AND_SYSTEM: str(min(JOBS, 2) + 1)}.get(label, str(min(JOBS, 2)))]
-    if only is not None:
-        command += ["-R", "^(" + "|".join(re.escape(test) for test in sorted(only)) + ")$"]
-    if preset != "release" and subprocess.run(["setarch", "-R", "true"], capture_output=True).returncode == 0:
-        command = ["setarch", "-R", *command]  # the sanitizers' shadow memory and address randomness collide
-
-    def show_ctest(line):
-        match = re.match(r"\s*(\d+)/(\d+) Test +#\d+: (\S+)", line)
-        if match:
-            progress.show(f"[{match[1]}/{match[2]}] {match[3]}")
-
-    environment = {"GTEST_OUTPUT": f"xml:{results}{os.sep}"}
-    status, log = run(f"test-{name}", command, TEST_SECONDS_MAX[label], environment, show_ctest)
-
-    verdicts = parse_ctest(log)
-    passed, broken, skipped, programs = count_cases(results)
-    names_failed = []
-    for test_name, test_command in tests:
-        good = verdicts.get(test_name, False)
-        if good is None:
-            skipped[test_name] = f"ctest --preset {preset} -R '^{test_name}$' -V says why"
-            continue
-        if not good:
-            names_failed.append(test_name)
-        if not test_command or pathlib.Path(test_command[0]).name not in programs:
-            passed, broken = passed + good, broken + (not good)
-    if names_failed and broken == 0:
-        broken = len(names_failed)  # a program that failed outside its cases: a leak, a race, an exit status
-    if status != 0 and broken == 0:
-        broken = 1
-    tally.passed += passed
-    tally.failed += broken
-    verdict = f"{passed} passed" + (f", {len(skipped)} skipped" if skipped else "")
-    if broken == 0:
-        progress.end("ok, " + verdict)
+        progress.end(f"FAILED: there are no {run.label} tests, which cannot be")
+        return
+    run.wait(progress.show)
+    tally.passed += run.passed
+    tally.failed += run.broken
+    verdict = f"{run.passed} passed" + (f", {len(run.skipped)} skipped" if run.skipped else "")
+    if run.broken == 0:
+        progress.end("ok, " + verdict, run.seconds)
     else:
-        progress.end(f"FAILED, {verdict}, {broken} failed" + (" (time is up)" if status == 124 else ""))
-        show_failures(log, names_failed, preset)
-    show_skipped(skipped)
-    return broken == 0
-
-
-def show_skipped(skipped):
-    """One line for each case and reason, its variants counted."""
-    groups = {}
-    for case, reason in skipped.items():
-        plain = re.sub(r"^\w+/|/\w+$", "", case)
-        groups.setdefault((plain, reason), []).append(case)
-    for (case, reason), variants in sorted(groups.items()):
-        count = f" ({len(variants)} variants)" if len(variants) > 1 else ""
-        progress.note(f"    skipped {case}{count}: {reason}")
-
-
-def show_failures(log, names, preset):
-    """The tail of what each failed test printed, and how to run it alone."""
-    text = log.read_text(errors="replace")
-    for name in names[:10]:
-        begin = re.search(rf"Test +#\d+: {re.escape(name)} \.+[ *]*(.*?) +[\d.]+ sec\n", text)
-        output = text[begin.end() :] if begin else "(it was not run)"
-        end = re.search(r"^\s*(Start +\d+:|\d+/\d+ Test +#|\d+% tests passed)", output, re.MULTILINE)
-        lines = (output[: end.start()] if end else output).splitlines()[-steps.TAIL_LINES:]
-        verdict = begin[1].replace("***", " ").strip(" :") if begin else "Not Run"
-        progress.note(f"{name}: {verdict}; the end of what it said:\n" + "\n".join("    | " + line for line in lines))
-        progress.note(f"    Run it alone with: ctest --preset {preset} -R '^{name}$' --output-on-failure")
-    if len(names) > 10:
-        progress.note(f"... and {len(names) - 10} more; see {log.relative_to(ROOT)}")
+        progress.end(f"FAILED, {verdict}, {run.broken} failed" + (" (time is up)" if run.status == 124 else ""), run.seconds)
+        for text in run.describe_failures():
+            progress.note(text)
+    for text in run.describe_skipped():
+        progress.note(text)
 
 
 def check_lint():
@@ -268,9 +148,29 @@ def check_lint():
     return True
 
 
-def check_sanitizer(preset, label, target):
-    if build(preset, [target]):
-        test(preset, label, only=program_tests(preset, label))
+def check_sanitizers(wanted):
+    """Builds them all before it runs the first: what runs beside is through by then, or has the machine's leisure."""
+    labels = {"asan": "fast", "tsan": "threads"}
+    targets = {"asan": "fast_tests", "tsan": "thread_tests"}
+    for preset in [preset for preset in labels if preset in wanted and build(preset, [targets[preset]])]:
+        report(ctest.Run(LOGS, preset, labels[preset], ctest.program_tests(preset, labels[preset])))
+
+
+def check(wanted):
+    if "format" in wanted:
+        check_format()
+    built = build("release") if any(step in wanted for step in ("release", "fast", "lint", "slow", "system")) else False
+    if built and "fast" in wanted:
+        report(ctest.Run(LOGS, "release", "fast"))
+    if built and "lint" in wanted:
+        check_lint()
+    beside = None
+    label = "|".join(step for step in ("slow", "system") if step in wanted)
+    if built and label:
+        beside = ctest.Run(LOGS, "release", label)
+    check_sanitizers(wanted)
+    if beside:
+        report(beside)
 
 
 def main():
@@ -285,26 +185,7 @@ def main():
         wanted = FAST_STEPS
     LOGS.mkdir(parents=True, exist_ok=True)
     began = time.monotonic()
-    built = True
-    if "release" not in wanted and any(step in wanted for step in ("lint", "slow", "system")):
-        wanted = ["release", *wanted]
-    for step in [step for step in ALL_STEPS if step in wanted]:
-        if step == "format":
-            check_format()
-        elif step == "release":
-            built = build("release")
-        elif step == "lint" and built:
-            check_lint()
-        elif step == "asan":
-            check_sanitizer("asan", "fast", "fast_tests")
-        elif step == "tsan":
-            check_sanitizer("tsan", "threads", "thread_tests")
-        elif step == "slow" and built and "system" in wanted:
-            test("release", SLOW_AND_SYSTEM)
-        elif step == "system" and "slow" in wanted:
-            pass  # with the slow ones
-        elif step in ("fast", "slow", "system") and built:
-            test("release", step)
+    check(wanted)
     seconds = int(time.monotonic() - began)
     print(f"  took {seconds // 60} min {seconds % 60} s; logs in build/check/")
     return 0 if tally.failed == 0 else 1
@@ -314,6 +195,7 @@ if __name__ == "__main__":
     try:
         exit_status = main()
     except KeyboardInterrupt:
+        steps.stop_all()
         tally.failed += 1
         exit_status = 130
         progress.note("interrupted")

@@ -50,9 +50,11 @@ class Progress:
             self.detail = detail
             self.draw()
 
-    def end(self, verdict):
+    def end(self, verdict, seconds=None):
+        """seconds: what the step took, where that is not the time since it began."""
         self.running = False
-        self.note(f"  {self.step:<16} {verdict}  ({time.monotonic() - self.began:.0f} s)")
+        taken = time.monotonic() - self.began if seconds is None else seconds
+        self.note(f"  {self.step:<16} {verdict}  ({taken:.0f} s)")
 
     def note(self, text):
         with self.lock:
@@ -63,6 +65,16 @@ class Progress:
 
 # Paths below the checkout count as relative, so that one checkout's build helps the next.
 CCACHE = {"CCACHE_BASEDIR": str(ROOT), "CCACHE_NOHASHDIR": "1"}
+
+
+running = set()  # processes that run() waits for, for stop_all()
+
+
+def stop_all():
+    """Ends what still runs, in other threads too."""
+    for process in list(running):
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGTERM)
 
 
 def run(log_path, command, seconds_max, environment=None, on_line=None, lend_to=None):
@@ -86,6 +98,7 @@ def run(log_path, command, seconds_max, environment=None, on_line=None, lend_to=
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
 
+    running.add(process)
     timer = threading.Timer(seconds_max, kill)
     timer.start()
     if lent:
@@ -102,6 +115,7 @@ def run(log_path, command, seconds_max, environment=None, on_line=None, lend_to=
         raise
     finally:
         timer.cancel()
+        running.discard(process)
         if lent:
             lend_to.lent = False
     return 124 if expired.is_set() else status
