@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <grpcpp/grpcpp.h>
 #include <ross/v1/session.grpc.pb.h>
+#include <ross/v1/tenant.grpc.pb.h>
 #include <unistd.h>
 
 #include <charconv>
@@ -45,6 +46,22 @@ Result<std::shared_ptr<grpc::ChannelCredentials>> credentials(const ClientTls& t
   return grpc::SslCredentials(options);
 }
 
+// The signed token to show; empty: none. Without TLS it leaves the machine for no one.
+Result<std::string> token_for(const std::string& address, const ClientTls& tls) {
+  std::string token = tls.token;
+  if (!tls.token_file.empty()) {
+    ROSS_TRY(token, read_file(tls.token_file));
+  }
+  while (!token.empty() && static_cast<unsigned char>(token.back()) <= ' ') token.pop_back();
+  if (token.empty()) return token;
+  for (const char c : token) {
+    if (c <= ' ' || c > '~') return fail(EINVAL, "ROSS_TOKEN, or the file of ROSS_TOKEN_FILE, holds no token");
+  }
+  const bool here = address.starts_with("127.") || address.starts_with("[::1]:") || address.starts_with("localhost:");
+  if (here || !tls.authority.empty() || !tls.certificate.empty()) return token;
+  return fail(EINVAL, fmt::format("a token is not sent to {} without TLS: set ROSS_TLS_AUTHORITY", address));
+}
+
 // The errno that our servers send along, or what gRPC's own code comes to.
 Status from_grpc(const std::string& address, const grpc::Status& status, const grpc::ClientContext& context) {
   const auto& trailing = context.GetServerTrailingMetadata();
@@ -68,12 +85,33 @@ Status from_grpc(const std::string& address, const grpc::Status& status, const g
   }
 }
 
+Result<std::shared_ptr<grpc::Channel>> channel_to(const std::string& address, const ClientTls& tls) {
+  take_grpc_log();
+  ROSS_TRY(const auto creds, credentials(tls));
+  grpc::ChannelArguments arguments;
+  arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);  // nothing stays behind this call
+  arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
+  return grpc::CreateCustomChannel(address, creds, arguments);
+}
+
+Status prepare(grpc::ClientContext& context, const std::string& address, const ClientTls& tls,
+               std::int64_t deadline_ns) {
+  const Result<std::string> token = token_for(address, tls);
+  if (!token.has_value()) return token.error();
+  if (!token->empty()) context.AddMetadata("authorization", "Bearer " + *token);
+  const std::int64_t left_ns = deadline_ns - system_clock().monotonic_ns();
+  context.set_deadline(std::chrono::system_clock::now() + std::chrono::nanoseconds(left_ns));
+  return {};
+}
+
 }  // namespace
 
 ClientTls tls_from_environment() {
   return {.authority = from_environment("ROSS_TLS_AUTHORITY"),
           .certificate = from_environment("ROSS_TLS_CERTIFICATE"),
-          .key = from_environment("ROSS_TLS_KEY")};
+          .key = from_environment("ROSS_TLS_KEY"),
+          .token = from_environment("ROSS_TOKEN"),
+          .token_file = from_environment("ROSS_TOKEN_FILE")};
 }
 
 Result<Grant> begin_session(const std::string& address, std::string_view pool, const ClientTls& tls,
@@ -83,15 +121,10 @@ Result<Grant> begin_session(const std::string& address, std::string_view pool, c
 
 Result<Grant> begin_session(const std::string& address, std::string_view pool, const ClientTls& tls,
                             const Client& client, std::int64_t deadline_ns) {
-  take_grpc_log();
-  ROSS_TRY(const auto creds, credentials(tls));
-  grpc::ChannelArguments arguments;
-  arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);  // nothing stays behind this call
-  arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
-  const auto stub = v1::SessionService::NewStub(grpc::CreateCustomChannel(address, creds, arguments));
+  ROSS_TRY(const auto channel, channel_to(address, tls));
+  const auto stub = v1::SessionService::NewStub(channel);
   grpc::ClientContext context;
-  const std::int64_t left_ns = deadline_ns - system_clock().monotonic_ns();
-  context.set_deadline(std::chrono::system_clock::now() + std::chrono::nanoseconds(left_ns));
+  ROSS_OK(prepare(context, address, tls, deadline_ns));
   v1::ConnectRequest request;
   request.set_pool(std::string(pool));
   request.set_wire_version(wire::kVersion);
@@ -100,6 +133,8 @@ Result<Grant> begin_session(const std::string& address, std::string_view pool, c
   if (client.id != wire::ClientId{}) request.set_client(client.id.data(), client.id.size());
   request.set_returning(client.returning);
   request.set_relayed(client.relayed.has_value());
+  request.set_on_behalf_of(client.on_behalf_of);
+  request.set_access(client.access);
   request.set_uid(user.uid);
   request.set_gid(user.gid);
   for (const gid_t group : user.groups) request.add_groups(group);
@@ -120,6 +155,20 @@ Result<Grant> begin_session(const std::string& address, std::string_view pool, c
         {.backend = fabric.backend(), .address = fabric.address(), .same_machine_only = fabric.same_machine_only()});
   }
   return grant;
+}
+
+Result<std::uint64_t> revoke_tenant(const std::string& address, const ClientTls& tls, std::string_view tenant,
+                                    std::int64_t deadline_ns) {
+  ROSS_TRY(const auto channel, channel_to(address, tls));
+  const auto stub = v1::TenantService::NewStub(channel);
+  grpc::ClientContext context;
+  ROSS_OK(prepare(context, address, tls, deadline_ns));
+  v1::RevokeTenantRequest request;
+  request.set_tenant(std::string(tenant));
+  v1::RevokeTenantReply reply;
+  const grpc::Status status = stub->RevokeTenant(&context, request, &reply);
+  if (!status.ok()) return fail(from_grpc(address, status, context));
+  return reply.sessions();
 }
 
 }  // namespace ross::client

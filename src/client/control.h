@@ -25,8 +25,12 @@ struct ClientTls {
   std::string authority;  // who signs the certificates of servers
   std::string certificate;
   std::string key;
+  // A signed token that says which tenant asks: the file is read each time a session is asked for, so a new token can take the
+  // place of an old one.
+  std::string token;
+  std::string token_file;
 };
-// ROSS_TLS_AUTHORITY, ROSS_TLS_CERTIFICATE and ROSS_TLS_KEY.
+// ROSS_TLS_AUTHORITY, ROSS_TLS_CERTIFICATE and ROSS_TLS_KEY; ROSS_TOKEN and ROSS_TOKEN_FILE.
 ClientTls tls_from_environment();
 
 // A way to the data plane.
@@ -62,8 +66,16 @@ struct Client {
     std::vector<gid_t> groups;
   };
   std::optional<User> relayed;
+  // Of an agent: the tenant for which it speaks and the most that this one may; empty: itself.
+  std::string on_behalf_of;
+  std::string access;
 };
 Result<Grant> begin_session(const std::string& address, std::string_view pool, const ClientTls& tls,
                             const Client& client, std::int64_t deadline_ns);
+
+// Has a server revoke a tenant: how many of its sessions were ended. Errors: those of begin_session; ENOENT, ENOTSUP for a server without
+// tenants.
+Result<std::uint64_t> revoke_tenant(const std::string& address, const ClientTls& tls, std::string_view tenant,
+                                    std::int64_t deadline_ns);
 
 }  // namespace ross::client

@@ -32,12 +32,84 @@ Result<Begun> Server::begin_session(const Applicant& applicant) {
   return begin.promise.get_future().get();
 }
 
+template <class T>
+T Server::on_loop(std::function<T()> work, T stopped) {
+  struct Asked : runtime::Message {
+    std::function<T()> work;
+    std::promise<T> promise;
+  } asked;
+  asked.work = std::move(work);
+  asked.run = [](runtime::Message& message) {
+    auto& self = static_cast<Asked&>(message);
+    self.promise.set_value(self.work());
+  };
+  {
+    const std::lock_guard lock(mutex_);
+    if (stop_granted_) return stopped;
+    loop_.post(asked);
+  }
+  return asked.promise.get_future().get();
+}
+
+std::size_t Server::end_sessions(const std::function<bool(const identity::Principal& who)>& of) {
+  return on_loop<std::size_t>([this, &of] { return end_these(of); }, 0);
+}
+
+std::size_t Server::sessions_of(std::string_view tenant) {
+  const auto count = [this, tenant] {
+    return static_cast<std::size_t>(std::ranges::count_if(sessions_, [tenant](const auto& named) {
+      return named.second != nullptr && named.second->who().bounded() && named.second->who().name() == tenant;
+    }));
+  };
+  return on_loop<std::size_t>(count, 0);
+}
+
+Status Server::renew_session(const wire::Token& token, const Applicant& applicant) {
+  return with_session(token, applicant, [&applicant](Session& session) { session.renew(applicant.who); });
+}
+
+Status Server::close_session(const wire::Token& token, const Applicant& applicant) {
+  return with_session(token, applicant, [](Session& session) { session.give_up(); });
+}
+
+Status Server::with_session(const wire::Token& token, const Applicant& applicant,
+                            const std::function<void(Session&)>& work) {
+  const auto find = [this, &token, &applicant, &work] {
+    const auto found = sessions_.find(token);
+    if (found == sessions_.end() || found->second == nullptr || found->second->ends()) {
+      refuse(identity::Reason::kSession, applicant.who, applicant.peer, "a session by its token");
+      return Status(ESTALE, "there is no such session (any more)");
+    }
+    ROSS_STATUS(may_have(*found->second, applicant));
+    work(*found->second);
+    return Status();
+  };
+  return on_loop<Status>(find, Status(ESHUTDOWN, "the server is stopping"));
+}
+
 // ---- on the server's thread ----
 
 Session* Server::session_of(const wire::ClientId& client) const {
   const auto found = std::ranges::find_if(
       sessions_, [&client](const auto& named) { return named.second != nullptr && named.second->client() == client; });
   return found == sessions_.end() ? nullptr : found->second.get();
+}
+
+// Whether it is the applicant's own.
+Status Server::may_have(const Session& session, const Applicant& applicant) const {
+  if (session.peer().uid != applicant.peer.uid) return Status(EACCES, "the session belongs to another user");
+  if (session.who().name() == applicant.who.name()) return {};
+  refuse(identity::Reason::kReplayed, applicant.who, applicant.peer, "a client of another tenant");
+  return Status(EACCES, "the session belongs to another tenant");
+}
+
+std::size_t Server::end_these(const std::function<bool(const identity::Principal& who)>& of) {
+  std::vector<Session*> ending;
+  for (const auto& [token, session] : sessions_) {
+    if (session != nullptr && !session->leaving && of(session->who())) ending.push_back(session.get());
+  }
+  for (Session* const session : ending) session->give_up();
+  return ending.size();
 }
 
 runtime::Task<Result<Begun>> Server::begin(const Applicant& applicant) {
@@ -54,7 +126,7 @@ runtime::Task<Result<Begun>> Server::find_or_make(const Applicant& applicant) {
   const bool outlives = applicant.client != wire::ClientId{};
   Session* session = outlives ? session_of(applicant.client) : nullptr;
   if (session != nullptr) {
-    if (session->peer().uid != peer.uid) co_return fail(EACCES, "the session belongs to another user");
+    if (Status may = may_have(*session, applicant); !may.ok()) co_return fail(std::move(may));
     if (session->ends()) co_return fail(EAGAIN, "the session is being ended");
   } else if (options_.upstream) {
     ROSS_CO_TRY(session, co_await begin_upstream(applicant));
@@ -68,13 +140,19 @@ runtime::Task<Result<Begun>> Server::find_or_make(const Applicant& applicant) {
       const auto add = [clients, &record] { return clients->add(record); };
       ROSS_CO_OK(co_await worker_.run<Status>(add));
     }
-    auto made = new_session(peer, applicant.client);
+    auto made = new_session(peer, applicant.client, applicant.who);
     if (!made.has_value()) {
       if (outlives) static_cast<void>(co_await forget(applicant.client));
       co_return fail(made.error());
     }
     session = *made;
   }
+  // It was revoked while it began.
+  if (options_.tenants != nullptr && options_.tenants->revoked(applicant.who)) {
+    session->give_up();
+    co_return fail(EACCES, "the tenant is revoked");
+  }
+  session->renew(applicant.who);
   session->relayed = applicant.relayed;
   if (outlives && applicant.same_machine) session->watch(ProcessWatch::of(peer.pid, peer.uid));
   // One that has been asked for again keeps its lease: that its client got through to us does not say that it can connect.
@@ -96,7 +174,7 @@ runtime::Task<Result<Session*>> Server::begin_again(const Applicant& applicant) 
   ROSS_CO_TRY(const auto changes, co_await worker_.run<Result<std::vector<engine::RememberedChange>>>(recall));
   if (!returning_.awaits(id)) co_return fail(ESTALE, "the server has given this client up");
   if (Session* const other = session_of(id)) co_return other;  // it asked twice
-  ROSS_CO_TRY(Session* const session, new_session(applicant.peer, id));
+  ROSS_CO_TRY(Session* const session, new_session(applicant.peer, id, applicant.who));
   session->reclaiming = true;
   returning_.came(id);
   for (const engine::RememberedChange& change : changes) {

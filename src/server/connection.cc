@@ -202,7 +202,7 @@ Status Connection::prepare(Job& job) {
   const wire::Request& request = job.request;
   if (works_on_a_file(request.op) || (request.op == Op::kSetattr && request.file != 0)) {
     const auto found = session_->files.find(request.file);
-    if (found == session_->files.end() || found->second->container != request.container) return Status(EBADF);
+    if (found == session_->files.end() || found->second->container != request.container) return unknown_handle("file");
     job.file = found->second.get();
     if (request.op == Op::kClose && job.file->users > 0) {
       job.file = nullptr;
@@ -212,10 +212,11 @@ Status Connection::prepare(Job& job) {
     job.fs = job.file->fs.get();
   } else if (works_on_a_container(request.op)) {
     const auto found = session_->containers.find(request.container);
-    if (found == session_->containers.end()) return Status(EBADF, "no such container is open in this session");
+    if (found == session_->containers.end()) return unknown_handle("container");
     job.fs_owner = found->second;
     job.fs = job.fs_owner.get();
   }
+  if (job.fs != nullptr && session_->who().bounded()) ROSS_STATUS(check_access(job));
   return acts_for_somebody(request.op) ? check_credential(job) : Status();
 }
 

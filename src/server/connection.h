@@ -63,6 +63,13 @@ class Connection final : private fabric::Receiver {
   void release(Job& job);
   void end_if_idle();
   Status check_credential(Job& job) const;
+  // access.cc: of a tenant's session
+  Status check_access(const Job& job) const;
+  Work list_upstream(Job& job);
+  Status may_administer(std::string_view container) const;
+  [[nodiscard]] bool sees(std::string_view container) const;
+  Status absent(std::string_view container) const;
+  Status unknown_handle(std::string_view what) const;
 
   // transfers.cc
   // Begins to move the first size_bytes of the job's buffer: to the peer's windows, or from them.

@@ -1,5 +1,6 @@
 // Requests for the pool and its containers. They may block, so the worker does them.
 #include <algorithm>
+#include <functional>
 
 #include "server/connection.h"
 #include "server/credentials.h"
@@ -10,6 +11,8 @@ namespace ross::server {
 using wire::Op;
 
 Connection::Work Connection::open_container(Job& job) {
+  const std::string name(job.request.name);
+  if (!sees(name)) co_return absent(name);
   // A client that comes back has a number already.
   const std::uint32_t wanted = job.request.container;
   if (wanted != 0 && ((!session_->reclaiming && !session_->relayed) || wanted > INT32_MAX)) {
@@ -21,9 +24,12 @@ Connection::Work Connection::open_container(Job& job) {
   }
   if (session_->containers.size() >= wire::kContainersMax)
     co_return Status(EMFILE, "this process has too many containers open");
-  if (session_->upstream() != nullptr) co_return co_await open_container_upstream(job);
+  if (session_->upstream() != nullptr) {
+    Status status = co_await open_container_upstream(job);
+    if (status.ok()) session_->has_place(static_cast<std::uint32_t>(job.reply.value), name);
+    co_return status;
+  }
   Server* const server = &server_;
-  const std::string name(job.request.name);
   const auto open_it = [server, &name] { return server->open_container(name); };
   Result<std::shared_ptr<fs::FileSystem>> opened =
       co_await server_.worker().run<Result<std::shared_ptr<fs::FileSystem>>>(open_it);
@@ -31,6 +37,7 @@ Connection::Work Connection::open_container(Job& job) {
   const std::uint32_t number = wanted != 0 ? wanted : session_->next_container;
   session_->containers.emplace(number, *std::move(opened));
   session_->next_container = std::max(session_->next_container, number + 1);
+  session_->has_place(number, name);
   job.reply.value = number;
   co_return Status();
 }
@@ -51,6 +58,7 @@ Connection::Work Connection::close_container(Job& job) {
   for (const std::uint64_t number : numbers) files.push_back(std::move(session_->files.extract(number).mapped()));
   std::shared_ptr<fs::FileSystem> held = std::move(closed->second);
   session_->containers.erase(closed);
+  session_->places.erase(container);
   if (session_->upstream() != nullptr) co_return co_await pass_on(job);
   for (const std::unique_ptr<File>& file : files) {
     for (const std::uint64_t owner : file->owners) static_cast<void>(co_await held->unlock_owner(file->id, owner));
@@ -63,9 +71,14 @@ Connection::Work Connection::close_container(Job& job) {
 }
 
 Connection::Work Connection::pool_request(Job& job) {
-  if (session_->upstream() != nullptr) co_return co_await pass_on(job);
   const wire::Request& request = job.request;
-  if (request.op != Op::kPoolSync) {
+  const bool bounded = session_->who().bounded();
+  if (bounded && request.op != Op::kPoolSync) {
+    if (request.op != Op::kContainerCreate && !sees(request.name)) co_return absent(request.name);
+    if (Status may = may_administer(request.name); !may.ok()) co_return may;
+  }
+  if (session_->upstream() != nullptr) co_return co_await pass_on(job);
+  if (!bounded && request.op != Op::kPoolSync) {
     if (Status may = may_change_pool(session_->peer()); !may.ok()) co_return may;
   }
   engine::Pool& pool = server_.pool();
@@ -96,7 +109,9 @@ wire::Container item_of(const engine::ContainerInfo& info) {
           .created_ns = info.created_ns};
 }
 
-Result<std::string> text_for(engine::Pool& pool, const wire::Request& request) {
+using Sees = std::function<bool(std::string_view container)>;
+
+Result<std::string> text_for(engine::Pool& pool, const wire::Request& request, const Sees& sees) {
   std::string text;
   if (request.op == Op::kContainerInfo) {
     ROSS_TRY(const engine::ContainerInfo info, pool.container(request.name));
@@ -107,7 +122,7 @@ Result<std::string> text_for(engine::Pool& pool, const wire::Request& request) {
     std::vector<engine::ContainerInfo> all = pool.containers();
     std::sort(all.begin(), all.end(), [](const auto& a, const auto& b) { return a.name < b.name; });
     for (const engine::ContainerInfo& info : all) {
-      if (info.name > request.name && !wire::append(item_of(info), text)) break;
+      if (info.name > request.name && sees(info.name) && !wire::append(item_of(info), text)) break;
     }
     return text;
   }
@@ -131,10 +146,18 @@ Result<std::string> text_for(engine::Pool& pool, const wire::Request& request) {
 }  // namespace
 
 Connection::Work Connection::pool_text(Job& job) {
-  if (session_->upstream() != nullptr) co_return co_await pass_on(job);
+  if (job.request.op == Op::kContainerInfo && !sees(job.request.name)) co_return absent(job.request.name);
+  if (session_->upstream() != nullptr) {
+    const bool lists = job.request.op == Op::kContainerList && session_->who().bounded();
+    co_return co_await (lists ? list_upstream(job) : pass_on(job));
+  }
   engine::Pool& pool = server_.pool();
   const wire::Request& request = job.request;
-  const auto work = [&pool, &request] { return text_for(pool, request); };
+  // The worker does not look into a session.
+  const Sees sees_it = [who = session_->who(), place = server_.export_name()](std::string_view container) {
+    return who.access(place, container) != identity::Access::kNone;
+  };
+  const auto work = [&pool, &request, &sees_it] { return text_for(pool, request, sees_it); };
   Result<std::string> text = co_await server_.worker().run<Result<std::string>>(work);
   if (!text.has_value()) co_return std::move(text).error();
   job.text = *std::move(text);

@@ -220,12 +220,18 @@ Result<Session*> Server::session_for(const wire::Hello& hello, const fabric::Pee
   if (stopping_) return fail(ESHUTDOWN, "the server is stopping");
   if (hello.session != wire::Token{}) {
     const auto found = sessions_.find(hello.session);
+    if (found == sessions_.end()) refuse(identity::Reason::kSession, {}, peer, "join a session");
+    if (found != sessions_.end() && found->second->expired()) {
+      refuse(identity::Reason::kExpired, found->second->who(), peer, "join a session");
+      return fail(ESTALE, "the session's time is over: ask for it again", Retry::kSession);
+    }
     if (found == sessions_.end() || found->second->ends() || hello.generation < found->second->generation) {
       return fail(ESTALE, "there is no such session (any more): begin another", Retry::kSession);
     }
     Session& session = *found->second;
     // Where the kernel knows who comes, it has to be a process of the user whom the session is for.
     if (peer.pid != 0 && peer.uid != session.peer().uid && peer.uid != 0) {
+      refuse(identity::Reason::kReplayed, session.who(), peer, "join another user's session");
       return fail(EACCES, "the session belongs to another user");
     }
     if (session.connections.size() >= wire::kConnectionsMax) {
@@ -238,13 +244,20 @@ Result<Session*> Server::session_for(const wire::Hello& hello, const fabric::Pee
   }
   if (peer.pid == 0 || options_.upstream)
     return fail(EACCES, "a session is had from the control plane, over a network and from an agent");
-  if (peer.uid != ::geteuid() && peer.uid != 0) return fail(EACCES, "this process may not use the pool");
-  ROSS_TRY(Session * session, new_session(peer, {}));
+  identity::Principal who;
+  if (options_.tenants != nullptr) {
+    ROSS_TRY(who, options_.tenants->of_user(peer.uid, {.peer = "a socket", .what = options_.export_name}));
+  } else if (peer.uid != ::geteuid() && peer.uid != 0) {
+    return fail(EACCES, "this process may not use the pool");
+  }
+  ROSS_TRY(Session * session, new_session(peer, {}, who));
+  session->renew(who);
   --greetings_;
   return session;
 }
 
-Result<Session*> Server::new_session(const fabric::Peer& peer, const wire::ClientId& client) {
+Result<Session*> Server::new_session(const fabric::Peer& peer, const wire::ClientId& client,
+                                     const identity::Principal& who) {
   if (stopping_) return fail(ESHUTDOWN, "the server is stopping");
   if (sessions_.size() >= kSessionsMax) return fail(EUSERS, "too many processes use the pool");
   if (peer.uid != 0 && peer.uid != ::geteuid()) {
@@ -258,7 +271,7 @@ Result<Session*> Server::new_session(const fabric::Peer& peer, const wire::Clien
   wire::Token token{};
   options_.fill_random(token);
   auto& made = sessions_[token];
-  made = std::make_unique<Session>(*this, token, peer, client);
+  made = std::make_unique<Session>(*this, token, peer, client, who);
   const std::lock_guard lock(mutex_);
   peers_.push_back(peer.pid);
   return made.get();

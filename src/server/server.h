@@ -41,6 +41,7 @@
 #include "client/session.h"
 #include "engine/pool.h"
 #include "fabric/endpoint.h"
+#include "identity/directory.h"
 #include "runtime/loop.h"
 #include "server/buffers.h"
 #include "server/returning.h"
@@ -58,7 +59,8 @@ struct Applicant {
   wire::ClientId client{};  // by its own; zeros: its session ends with its last connection
   bool returning = false;   // it wants the session it has, or none
   bool same_machine = false;
-  bool relayed = false;  // an agent speaks for it
+  bool relayed = false;       // an agent speaks for it
+  identity::Principal who{};  // by the control plane's word
 };
 // What it gets.
 struct Begun {
@@ -80,6 +82,11 @@ struct ServerOptions {
   bool remembers = false;
   // For so long the session of a client without connections is kept, and a server started anew waits for its clients.
   std::chrono::milliseconds lease{90'000};
+  // Who is who, and under which name they know the pool. Null: there are no tenants, and users are the only bounds.
+  std::shared_ptr<identity::Directory> tenants;  // shared by the servers of a process
+  std::string export_name;
+  // Of a tenant's session; then its client has to show its credential again, by asking the control plane for its session. 0: none.
+  std::chrono::milliseconds session_lifetime{0};
   // Makes it an agent's server, which does not use its pool and does not remember.
   BeginUpstream upstream;
   // Simulation: the loop it runs on, which the caller drives; calls that block are made there, too. Null: a thread with a loop of
@@ -110,6 +117,15 @@ class Server final : public client::Hosting {
   // within kGreetingNs. EUSERS when there are too many, ESHUTDOWN when the server stops, ESTALE for a client that returns too late,
   // EAGAIN while its last session is being ended. Blocks; not for a server on the caller's loop.
   Result<Begun> begin_session(const Applicant& applicant);
+  // Ends every session whose principal is one of these, with all it held, and returns how many; its data-plane traffic stops at once.
+  // Blocks; not for a server on the caller's loop.
+  std::size_t end_sessions(const std::function<bool(const identity::Principal& who)>& of);
+  // How many sessions a tenant has. Blocks, as above.
+  std::size_t sessions_of(std::string_view tenant);
+  // A session that the applicant may have, by its token: its lifetime begins again, or it ends. ESTALE: there is none; EACCES. Block, as
+  // above.
+  Status renew_session(const wire::Token& token, const Applicant& applicant);
+  Status close_session(const wire::Token& token, const Applicant& applicant);
   // The same on the server's loop.
   runtime::Task<Result<Begun>> begin(const Applicant& applicant);
   struct AskedAgain {
@@ -151,6 +167,13 @@ class Server final : public client::Hosting {
   void after(std::int64_t monotonic_ns, const Session& session, std::function<void(Session&)> call);
   // The session that a greeting asks for. EACCES for a peer that may have none, EUSERS when there are too many.
   Result<Session*> session_for(const wire::Hello& hello, const fabric::Peer& peer);
+  [[nodiscard]] const std::string& export_name() const { return options_.export_name; }
+  [[nodiscard]] std::int64_t session_lifetime_ns() const {
+    return std::chrono::nanoseconds(options_.session_lifetime).count();
+  }
+  // Writes an attempt into the audit, if there are tenants.
+  void refuse(identity::Reason reason, const identity::Principal& who, const fabric::Peer& peer,
+              std::string_view what) const;
   void connection_ended(Connection& connection);
   void session_ended(Session& session);
   // ---- on the worker's thread ----
@@ -172,7 +195,13 @@ class Server final : public client::Hosting {
          std::unique_ptr<runtime::Loop> own_loop);
 
   Status open_endpoints();
-  Result<Session*> new_session(const fabric::Peer& peer, const wire::ClientId& client);
+  Result<Session*> new_session(const fabric::Peer& peer, const wire::ClientId& client, const identity::Principal& who);
+  Status may_have(const Session& session, const Applicant& applicant) const;
+  std::size_t end_these(const std::function<bool(const identity::Principal& who)>& of);
+  // What work() returns on the server's thread; stopped when that has ended.
+  template <class T>
+  T on_loop(std::function<T()> work, T stopped);
+  Status with_session(const wire::Token& token, const Applicant& applicant, const std::function<void(Session&)>& work);
   void release_orphans();
   void end_reclaiming();
   runtime::Task<Result<Begun>> find_or_make(const Applicant& applicant);

@@ -12,6 +12,40 @@ Session::~Session() {
   ROSS_CHECK(jobs == 0 && files.empty() && connections.empty(), "a session was destroyed with something still held");
 }
 
+void Session::renew(const identity::Principal& who) {
+  who_ = who;
+  expired_ = false;
+  for (auto& [number, place] : places) place.access = who_.access(server_.export_name(), place.name);
+  if (!who_.bounded()) return;
+  const Clock& clock = server_.loop().clock();
+  std::int64_t left_ns = server_.session_lifetime_ns();
+  if (who_.credential.expires_s != 0) {
+    constexpr std::int64_t kSecondNs = 1'000'000'000;
+    const std::int64_t credential_ns =
+        std::max<std::int64_t>(who_.credential.expires_s - clock.realtime_ns() / kSecondNs, 0) * kSecondNs;
+    left_ns = left_ns == 0 ? credential_ns : std::min(left_ns, credential_ns);
+  } else if (left_ns == 0) {
+    ends_ns_ = 0;
+    return;
+  }
+  ends_ns_ = clock.monotonic_ns() + left_ns;
+  if (!std::exchange(has_end_timer_, true)) look_at_lifetime();
+}
+
+void Session::has_place(std::uint32_t number, const std::string& name) {
+  if (who_.bounded()) places[number] = {.name = name, .access = who_.access(server_.export_name(), name)};
+}
+
+void Session::look_at_lifetime() {
+  if (ends_ns_ != 0 && server_.loop().clock().monotonic_ns() < ends_ns_) {
+    return server_.after(ends_ns_, *this, [](Session& session) { session.look_at_lifetime(); });
+  }
+  has_end_timer_ = false;
+  if (ends_ns_ == 0 || leaving) return;
+  expired_ = true;
+  cut_off_all_but(nullptr);
+}
+
 void Session::join(Connection& connection) {
   if (connection.generation() > generation) {
     generation = connection.generation();

@@ -25,6 +25,7 @@
 #include "client/session.h"
 #include "fabric/channel.h"
 #include "fs/file_system.h"
+#include "identity/principal.h"
 #include "runtime/task.h"
 #include "server/process_watch.h"
 #include "wire/message.h"
@@ -59,8 +60,15 @@ class Session {
     std::vector<Job*> waiting;  // the same, asked for again meanwhile
   };
 
-  Session(Server& server, const wire::Token& token, fabric::Peer peer, const wire::ClientId& client)
-      : server_(server), token_(token), peer_(std::move(peer)), client_(client) {}
+  // What a tenant's session may do in a container that it has open.
+  struct Place {
+    std::string name;
+    identity::Access access = identity::Access::kNone;
+  };
+
+  Session(Server& server, const wire::Token& token, fabric::Peer peer, const wire::ClientId& client,
+          identity::Principal who)
+      : server_(server), token_(token), peer_(std::move(peer)), client_(client), who_(std::move(who)) {}
   ~Session();
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
@@ -68,6 +76,13 @@ class Session {
   [[nodiscard]] const wire::Token& token() const { return token_; }
   [[nodiscard]] const fabric::Peer& peer() const { return peer_; }
   [[nodiscard]] const wire::ClientId& client() const { return client_; }
+  [[nodiscard]] const identity::Principal& who() const { return who_; }
+  // Its client has shown a credential, the same tenant's as before: its lifetime begins again.
+  void renew(const identity::Principal& who);
+  // It has opened a container.
+  void has_place(std::uint32_t number, const std::string& name);
+  // Its lifetime is over: nobody joins it until it is renewed.
+  [[nodiscard]] bool expired() const { return expired_; }
   [[nodiscard]] bool outlives_connections() const { return client_ != wire::ClientId{}; }
   // Nobody may join or have it any more.
   [[nodiscard]] bool ends() const { return leaving || ended_; }
@@ -98,6 +113,7 @@ class Session {
   absl::flat_hash_set<Connection*> connections;
   absl::flat_hash_map<std::uint64_t, std::unique_ptr<File>> files;
   absl::flat_hash_map<std::uint32_t, std::shared_ptr<fs::FileSystem>> containers;  // shared with other sessions
+  absl::flat_hash_map<std::uint32_t, Place> places;                                // of a tenant
   absl::flat_hash_map<std::uint64_t, std::uint64_t> owners;                        // the peer's to ours
   absl::flat_hash_map<std::uint64_t, std::uint64_t> peers_owners;                  // ours to the peer's
   absl::flat_hash_map<std::uint16_t, Slot> slots;
@@ -113,6 +129,7 @@ class Session {
   std::uint32_t opening = 0;     // opens at work, which will be files
 
  private:
+  void look_at_lifetime();
   void look_for_connection(std::uint64_t absence, std::int64_t until_ns);
   void cut_off_all_but(const Connection* one);
   runtime::Task<Status> clean_up();
@@ -122,6 +139,10 @@ class Session {
   const wire::Token token_;
   const fabric::Peer peer_;
   const wire::ClientId client_;
+  identity::Principal who_;
+  std::int64_t ends_ns_ = 0;  // monotonic; 0: does not
+  bool has_end_timer_ = false;
+  bool expired_ = false;
   std::unique_ptr<ProcessWatch> process_;      // null: not seen
   std::shared_ptr<client::Session> upstream_;  // with the containers opened over it
   bool ended_ = false;                         // by the peer's own word

@@ -18,7 +18,7 @@ runtime::Task<Result<Session*>> Server::begin_upstream(const Applicant& applican
   beginning_upstream_.erase(applicant.client);
   if (!begun.has_value()) co_return fail(std::move(begun).error());
   std::shared_ptr<client::Session> upstream = *std::move(begun);
-  const Result<Session*> made = new_session(applicant.peer, applicant.client);
+  const Result<Session*> made = new_session(applicant.peer, applicant.client, applicant.who);
   if (!made.has_value()) {
     static_cast<void>(co_await upstream->leave(!applicant.returning));
     client::Session* const left = upstream.get();

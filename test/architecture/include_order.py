@@ -27,7 +27,7 @@ LEVELS = [
     ["wire"],
     ["fabric", "disk"],
     ["memory"],
-    ["runtime"],
+    ["runtime", "identity"],
     ["base"],
 ]
 HEIGHT = {room: -level for level, rooms in enumerate(LEVELS) for room in rooms}

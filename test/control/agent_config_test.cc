@@ -71,7 +71,7 @@ TEST(AgentConfig, RefusesWithTheLineAndWhatToDo) {
       {"[[export]]\nurl = \"http://h/p\"\n", "no scheme 'http:' is known"},
       {pool + pool, "two exports are called p"},
       {pool + "[[pool]]\npath = \"/srv/p\"\n",
-       "line 3: there is no [pool]: there are agent, control, data, engine, log, tls"},
+       "line 3: there is no [pool]: there are agent, control, data, engine, identity, log, tls"},
       {pool + "[engine]\ncache_mib = 8\n", "line 4: [engine] has no key 'cache_mib'"},
       {pool + "[engine]\nauthority = \"ca.pem\"\n", "all three"},
       {pool + "[agent]\nlease_ms = 0\n", "line 4: agent.lease_ms"},

@@ -14,6 +14,7 @@ Status read_into(Config& config, std::string_view content, std::string_view path
                         {"client_authority", text(config.tls.client_authority)}};
   form.tables["data"].insert({{"fabrics", texts(config.fabrics)}, {"listen", text(config.data_listen)}});
   form.tables["log"] = {{"level", text(config.log_level)}, {"form", text(log_form)}};
+  add_identity(config.identity, form);
   ROSS_STATUS(take_apart(content, path, form));
   if (!is_log_level(config.log_level)) {
     return Status(EINVAL, fmt::format("{}: log.level is one of debug, info, warn, error, off", path));
@@ -46,7 +47,7 @@ Status check(const Config& config) {
   if (config.tls.on() && (config.tls.key.empty() || config.tls.client_authority.empty())) {
     return Status(EINVAL, "TLS needs [tls] certificate, key and client_authority, all three");
   }
-  return {};
+  return check(config.identity);
 }
 
 Status check_export_name(std::string_view name, std::string_view place) {

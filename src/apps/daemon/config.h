@@ -8,6 +8,8 @@
 //   key = "..."                       level = "info"
 //   client_authority = "..."          form = "text"
 //
+// and tenants (tenants.h).
+//
 // Threading: immutable.
 #pragma once
 
@@ -15,6 +17,7 @@
 #include <string_view>
 #include <vector>
 
+#include "apps/daemon/tenants.h"
 #include "apps/daemon/toml_tables.h"
 #include "base/log.h"
 #include "base/status.h"
@@ -25,6 +28,7 @@ namespace ross::daemon {
 struct Config {
   std::string control_listen = "127.0.0.1:7470";
   server::control::Tls tls;
+  IdentityConfig identity;
   std::vector<std::string> fabrics;       // empty: every one that is taken without being asked for
   std::string data_listen = "127.0.0.1";  // numeric, without a port: each fabric takes one that is free
   std::string log_level = "info";

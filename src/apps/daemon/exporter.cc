@@ -14,6 +14,7 @@ constexpr std::chrono::milliseconds kCallPatience{2'000};  // for calls of the c
 Result<std::unique_ptr<Exporter>> Exporter::create(const Config& config) {
   std::unique_ptr<Exporter> exporter(new Exporter(config));
   ROSS_TRY(exporter->fabrics_, Fabrics::choose(config));
+  ROSS_TRY(exporter->tenants_, open_directory(config.identity));
   return exporter;
 }
 
@@ -24,6 +25,9 @@ Status Exporter::add(Export exported) {
   if (!listeners.has_value()) return std::move(listeners).error();
   exported.options.pool_name = "pool " + exported.name;
   exported.options.patience = std::chrono::milliseconds(0);
+  exported.options.tenants = tenants_;
+  exported.options.export_name = exported.name;
+  exported.options.session_lifetime = std::chrono::seconds(config_.identity.session_seconds);
   auto server = server::Server::start(*exported.pool, *std::move(listeners), std::move(exported.options));
   if (!server.has_value()) return server.error().with_context(fmt::format("serving pool {}", exported.name));
   fabrics_.tell(**server, exported.name);
@@ -36,10 +40,11 @@ Status Exporter::open(const std::string& program) {
   for (const Served& served : served_) {
     exported.push_back({.name = served.name, .pool = served.pool.get(), .server = served.server.get()});
   }
-  exports_ = std::make_unique<server::control::Exports>(std::move(exported), fabrics_.offered);
-  auto control = server::control::ControlServer::start(
-      *exports_,
-      {.listen = config_.control_listen, .tls = config_.tls, .server = program, .missing = fabrics_.missing});
+  exports_ = std::make_unique<server::control::Exports>(std::move(exported), fabrics_.offered, tenants_);
+  server::control::ControlOptions options{
+      .listen = config_.control_listen, .tls = config_.tls, .server = program, .missing = fabrics_.missing};
+  options.tls.certificates_only = config_.identity.clients == "certificate";
+  auto control = server::control::ControlServer::start(*exports_, options);
   if (!control.has_value()) return std::move(control).error();
   control_ = *std::move(control);
   return {};
@@ -57,6 +62,7 @@ void Exporter::close() {
     control_->stop(kCallPatience);
     control_.reset();
   }
+  exports_.reset();  // it may be ending sessions of who is revoked
   for (Served& served : served_) {
     if (served.server != nullptr) served.server->finish();
     served.server.reset();

@@ -33,7 +33,7 @@ class Exporter {
     std::string name;
     std::shared_ptr<engine::Pool> pool;  // shared by attach
     std::string sockets;                 // what the path of a socket begins with
-    server::ServerOptions options;       // patience and pool_name are set here
+    server::ServerOptions options;       // patience, names and tenants are set here
   };
   // Starts a server. Errors: those of a fabric, and of listening.
   Status add(Export exported);
@@ -59,6 +59,7 @@ class Exporter {
 
   const Config config_;
   Fabrics fabrics_;
+  std::shared_ptr<identity::Directory> tenants_;  // shared with servers; null: none
   std::vector<Served> served_;
   std::unique_ptr<server::control::Exports> exports_;
   std::unique_ptr<server::control::ControlServer> control_;

@@ -29,12 +29,12 @@ Status take_table(std::string_view path, std::string_view name, const toml::node
   return {};
 }
 
-Status take_list(std::string_view path, const toml::node& node, const Form& form) {
+Status take_list(std::string_view path, std::string_view name, const toml::node& node, const TableList& list) {
   const toml::array* const array = node.as_array();
-  if (array == nullptr) return wrong(path, node, fmt::format("{} is a list: write [[{}]]", form.list, form.list));
+  if (array == nullptr) return wrong(path, node, fmt::format("{} is a list: write [[{}]]", name, name));
   for (const toml::node& item : *array) {
-    ROSS_STATUS(take_table(path, form.list, item, form.begin_item()));
-    if (const std::string what = form.end_item(); !what.empty()) return wrong(path, item, what);
+    ROSS_STATUS(take_table(path, name, item, list.begin_item()));
+    if (const std::string what = list.end_item(); !what.empty()) return wrong(path, item, what);
   }
   return {};
 }
@@ -72,6 +72,20 @@ Take texts(std::vector<std::string>& into) {
   };
 }
 
+Take numbers(std::vector<std::uint32_t>& into) {
+  return [&into](const toml::node& value) {
+    const toml::array* const array = value.as_array();
+    if (array == nullptr) return false;
+    into.clear();
+    for (const toml::node& item : *array) {
+      const auto found = item.value_exact<std::int64_t>();
+      if (!found || *found < 0 || *found > UINT32_MAX) return false;
+      into.push_back(static_cast<std::uint32_t>(*found));
+    }
+    return true;
+  };
+}
+
 Status take_apart(std::string_view content, std::string_view path, const Form& form) {
   toml::table root;
   try {
@@ -81,15 +95,15 @@ Status take_apart(std::string_view content, std::string_view path, const Form& f
                   fmt::format("{} line {} is not TOML: {}", path, error.source().begin.line, error.description()));
   }
   for (const auto& [key, value] : root) {
-    if (key.str() == form.list) {
-      ROSS_STATUS(take_list(path, value, form));
+    if (const auto list = form.lists.find(key.str()); list != form.lists.end()) {
+      ROSS_STATUS(take_list(path, key.str(), value, list->second));
       continue;
     }
     const auto found = form.tables.find(key.str());
     if (found == form.tables.end()) {
-      return wrong(
-          path, value,
-          fmt::format("there is no [{}]: there are {} and [[{}]]", key.str(), names_of(form.tables), form.list));
+      return wrong(path, value,
+                   fmt::format("there is no [{}]: there are {} and the lists {}", key.str(), names_of(form.tables),
+                               names_of(form.lists)));
     }
     ROSS_STATUS(take_table(path, key.str(), value, found->second));
   }

@@ -28,13 +28,17 @@ using Keys = std::map<std::string, Take, std::less<>>;
 Take text(std::string& into);
 Take number(std::uint64_t& into, std::int64_t least, std::int64_t most);
 Take texts(std::vector<std::string>& into);
+Take numbers(std::vector<std::uint32_t>& into);
+
+// A list of tables, [[name]]: begin_item() has the keys of the next one, end_item() says what is wrong with it, or nothing.
+struct TableList {
+  std::function<Keys()> begin_item;
+  std::function<std::string()> end_item;
+};
 
 struct Form {
   std::map<std::string, Keys, std::less<>> tables;
-  // The one list of tables, [[list]]: begin_item() has the keys of the next one, end_item() says what is wrong with it, or nothing.
-  std::string list;
-  std::function<Keys()> begin_item;
-  std::function<std::string()> end_item;
+  std::map<std::string, TableList, std::less<>> lists;
 };
 // path: as errors name it.
 Status take_apart(std::string_view content, std::string_view path, const Form& form);

@@ -16,14 +16,15 @@ Result<Config> parse_config(std::string_view content, std::string_view path) {
   form.tables["engine"] = {{"authority", daemon::text(config.engine_tls.authority)},
                            {"certificate", daemon::text(config.engine_tls.certificate)},
                            {"key", daemon::text(config.engine_tls.key)},
+                           {"token_file", daemon::text(config.engine_tls.token_file)},
                            {"outage_seconds", daemon::number(config.outage_seconds, 0, 86'400)}};
   form.tables["agent"] = {{"lease_ms", daemon::number(config.lease_ms, 1, 3'600'000)}};
-  form.list = "export";
-  form.begin_item = [&config] {
+  daemon::TableList& list = form.lists["export"];
+  list.begin_item = [&config] {
     ExportConfig& exported = config.exports.emplace_back();
     return daemon::Keys{{"url", daemon::text(exported.url)}, {"name", daemon::text(exported.name)}};
   };
-  form.end_item = [&config]() -> std::string {
+  list.end_item = [&config]() -> std::string {
     return config.exports.back().url.empty() ? "an export without a url" : "";
   };
   ROSS_OK(daemon::read_into(config, content, path, std::move(form)));
@@ -58,7 +59,9 @@ Status complete(Config& config) {
   if (config.sockets.empty()) return Status(EINVAL, "data.sockets names no folder");
   client::ClientTls& tls = config.engine_tls;
   if (tls.authority.empty() && tls.certificate.empty() && tls.key.empty()) {
+    const std::string token_file = tls.token_file;
     tls = client::tls_from_environment();
+    if (!token_file.empty()) tls.token_file = token_file;
   } else if (tls.authority.empty() || tls.certificate.empty() || tls.key.empty()) {
     return Status(EINVAL, "TLS towards engines needs [engine] authority, certificate and key, all three");
   }

@@ -52,7 +52,9 @@ runtime::Task<Begun> begin(std::shared_ptr<const UpstreamOptions> options, const
   const client::Client self{
       .id = applicant.client,
       .returning = applicant.returning,
-      .relayed = client::Client::User{.pid = peer.pid, .uid = peer.uid, .gid = peer.gid, .groups = peer.groups}};
+      .relayed = client::Client::User{.pid = peer.pid, .uid = peer.uid, .gid = peer.gid, .groups = peer.groups},
+      .on_behalf_of = std::string(applicant.who.name()),
+      .access = applicant.who.bounded() ? std::string(identity::to_word(applicant.who.most)) : std::string()};
   const UpstreamOptions* const told = options.get();
   const client::Client* const who = &self;
   const auto ask = [told, who, deadline_ns] { return attach::ask(told->url, *who, told->tls, deadline_ns); };

@@ -3,7 +3,8 @@
 //   options.upstream = upstream_at({.url = url, .tls = tls, .patience_ns = patience_ns});      // server::ServerOptions
 //
 // The engine decides whether this process may speak for that user: it has to be root on the engine's own machine, or have a
-// certificate that the engine believes. Threading: any thread.
+// certificate that the engine believes. Where the agent has tenants it says for which one it speaks, and the engine whether it may
+// (decisions/0015). Threading: any thread.
 #pragma once
 
 #include <cstdint>

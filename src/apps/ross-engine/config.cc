@@ -15,12 +15,12 @@ Result<Config> parse_config(std::string_view content, std::string_view path) {
   form.tables["engine"] = {{"cache_mib", daemon::number(config.cache_mib, 8, 1 << 20)},
                            {"commit_interval_ms", daemon::number(config.commit_interval_ms, 1, 60'000)},
                            {"lease_ms", daemon::number(config.lease_ms, 1, 3'600'000)}};
-  form.list = "pool";
-  form.begin_item = [&config] {
+  daemon::TableList& list = form.lists["pool"];
+  list.begin_item = [&config] {
     PoolConfig& pool = config.pools.emplace_back();
     return daemon::Keys{{"path", daemon::text(pool.path)}, {"name", daemon::text(pool.name)}};
   };
-  form.end_item = [&config]() -> std::string {
+  list.end_item = [&config]() -> std::string {
     return config.pools.back().path.empty() ? "a pool without a path" : "";
   };
   ROSS_OK(daemon::read_into(config, content, path, std::move(form)));

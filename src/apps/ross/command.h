@@ -115,6 +115,7 @@ class Commands {
 Status for_each_path(Context& context, const std::vector<std::string>& paths,
                      const std::function<Status(const std::string& path)>& each);
 
+void add_auth(Commands& commands);
 void add_bench(Commands& commands);
 void add_cat(Commands& commands);
 void add_completion(Commands& commands);

@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <fmt/format.h>
 #include <grpcpp/ext/health_check_service_server_builder_option.h>
+#include <grpcpp/ext/proto_server_reflection_plugin.h>
 #include <grpcpp/grpcpp.h>
 #include <grpcpp/health_check_service_interface.h>
 #include <grpcpp/resource_quota.h>
@@ -12,13 +13,16 @@
 #include "server/control/namespace_service.h"
 #include "server/control/pool_service.h"
 #include "server/control/session_service.h"
+#include "server/control/tenant_service.h"
 
 namespace ross::server::control {
 namespace {
 
 Result<std::shared_ptr<grpc::ServerCredentials>> credentials(const ControlOptions& options) {
   if (!options.tls.on()) return grpc::InsecureServerCredentials();
-  grpc::SslServerCredentialsOptions ssl(GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY);
+  grpc::SslServerCredentialsOptions ssl(options.tls.certificates_only
+                                            ? GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY
+                                            : GRPC_SSL_REQUEST_CLIENT_CERTIFICATE_AND_VERIFY);
   ROSS_TRY(std::string key, read_file(options.tls.key));
   ROSS_TRY(std::string certificate, read_file(options.tls.certificate));
   ROSS_TRY(ssl.pem_root_certs, read_file(options.tls.client_authority));
@@ -43,10 +47,11 @@ Result<bool> is_loopback(std::string_view address) {
 
 struct ControlServer::Parts {
   Parts(Exports& exports, const ControlOptions& options)
-      : session(exports, options.server, options.missing), pool(exports), names(exports) {}
+      : session(exports, options.server, options.missing), pool(exports), names(exports), tenants(exports) {}
   SessionService session;
   PoolService pool;
   NamespaceService names;
+  TenantService tenants;
   std::unique_ptr<grpc::Server> server;  // destroyed first
 };
 
@@ -62,6 +67,7 @@ Result<std::unique_ptr<ControlServer>> ControlServer::start(Exports& exports, co
   ROSS_TRY(const auto creds, credentials(options));
   auto parts = std::make_unique<Parts>(exports, options);
   grpc::EnableDefaultHealthCheckService(true);
+  grpc::reflection::InitProtoReflectionServerBuilderPlugin();
   grpc::ServerBuilder builder;
   int port = 0;
   builder.AddListeningPort(options.listen, creds, &port);
@@ -75,6 +81,7 @@ Result<std::unique_ptr<ControlServer>> ControlServer::start(Exports& exports, co
   builder.RegisterService(&parts->session);
   builder.RegisterService(&parts->pool);
   builder.RegisterService(&parts->names);
+  builder.RegisterService(&parts->tenants);
   parts->server = builder.BuildAndStart();
   if (parts->server == nullptr || port == 0) {
     return fail(EADDRINUSE,

@@ -5,8 +5,8 @@
 //   ...
 //   control->stop();
 //
-// Services: session, pool and namespace (proto/ross/v1), and gRPC's own health service. Without TLS it listens on loopback
-// addresses only; with TLS every client shows a certificate of the authority.
+// Services: session, pool, namespace and tenant (proto/ross/v1), and gRPC's own health and reflection services. Without TLS it listens
+// on loopback addresses only; with TLS every client shows a certificate of the authority, unless tokens are enough.
 // Ownership: borrows exports. Limits: kThreadsMax threads of gRPC's; what comes beyond waits. Threading: any thread.
 #pragma once
 
@@ -26,7 +26,8 @@ struct Tls {
   // Paths of PEM files.
   std::string certificate;
   std::string key;
-  std::string client_authority;  // who signs the certificates of clients
+  std::string client_authority;   // who signs the certificates of clients
+  bool certificates_only = true;  // no client without one; otherwise its signed token may stand for it
   [[nodiscard]] bool on() const { return !certificate.empty(); }
 };
 

@@ -30,19 +30,31 @@ struct FabricOffer {
 
 class Exports {
  public:
-  Exports(std::vector<Export> exported, std::vector<FabricOffer> fabrics)
-      : exported_(std::move(exported)), fabrics_(std::move(fabrics)) {}
+  // tenants: who may reach what; null: everybody, as the modes of files say. Who is revoked loses its sessions from now on.
+  Exports(std::vector<Export> exported, std::vector<FabricOffer> fabrics,
+          std::shared_ptr<identity::Directory> tenants = nullptr);
+  ~Exports();
+  Exports(const Exports&) = delete;
+  Exports& operator=(const Exports&) = delete;
 
   [[nodiscard]] const std::vector<Export>& all() const { return exported_; }
   [[nodiscard]] const std::vector<FabricOffer>& fabrics() const { return fabrics_; }
-  // ENOENT with the names there are.
-  Result<const Export*> find(std::string_view pool) const;
+  [[nodiscard]] identity::Directory* tenants() const { return tenants_.get(); }
+  // ENOENT with the names there are, for a caller that may know of them.
+  Result<const Export*> find(std::string_view pool, const identity::Principal& who = {}) const;
+  // Whether a caller may do that: ENOENT for what it may not know of, EROFS, EACCES. peer: for the audit.
+  Status may(const identity::Principal& who, std::string_view pool, std::string_view container, identity::Access needs,
+             std::string_view peer) const;
+  // Ends the sessions of who is revoked; how many.
+  std::uint64_t end_revoked() const;
+  std::uint64_t sessions_of(std::string_view tenant) const;
   // An open container of a pool, shared by the calls that are at work on it.
   Result<std::shared_ptr<fs::FileSystem>> container(std::string_view pool, const std::string& name);
 
  private:
   const std::vector<Export> exported_;
   const std::vector<FabricOffer> fabrics_;
+  const std::shared_ptr<identity::Directory> tenants_;  // shared with the servers
   std::mutex mutex_;
   absl::flat_hash_map<std::string, std::weak_ptr<fs::FileSystem>> open_;  // guarded by mutex_
 };

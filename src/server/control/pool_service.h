@@ -1,4 +1,5 @@
-// PoolService of proto/ross/v1/pool.proto. Who may call may read; root and the owner change containers.
+// PoolService of proto/ross/v1/pool.proto. Who may call may read; root and the owner change
+// containers, or where there are tenants those that administer them.
 //
 // Ownership: borrows exports. Threading: any thread.
 #pragma once

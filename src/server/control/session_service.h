@@ -21,6 +21,8 @@ class SessionService final : public v1::SessionService::Service {
 
   grpc::Status Connect(grpc::ServerContext* context, const v1::ConnectRequest* request,
                        v1::ConnectReply* reply) override;
+  grpc::Status Renew(grpc::ServerContext* context, const v1::RenewRequest* request, v1::RenewReply* reply) override;
+  grpc::Status Close(grpc::ServerContext* context, const v1::CloseRequest* request, v1::CloseReply* reply) override;
   grpc::Status Describe(grpc::ServerContext* context, const v1::DescribeRequest* request,
                         v1::DescribeReply* reply) override;
 
