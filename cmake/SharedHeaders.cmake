@@ -11,14 +11,9 @@ set(ROSS_SHARED_HEADERS
 # Makes the target NAME, whose precompiled headers others take.
 function(ross_precompile name)
   add_library(${name} OBJECT ${PROJECT_SOURCE_DIR}/cmake/shared_headers.cc)
-  target_link_libraries(${name} PRIVATE ross_flags fmt::fmt absl::flat_hash_map absl::inlined_vector CLI11::CLI11)
+  target_link_libraries(${name} PRIVATE ross_flags fmt::fmt absl::flat_hash_map absl::inlined_vector)
   list(TRANSFORM ARGN REPLACE "(.+)" "$<$<COMPILE_LANGUAGE:CXX>:\\1>")
   target_precompile_headers(${name} PRIVATE ${ARGN})
-endfunction()
-
-# ross_program_headers(NAME): a target most of whose files read a command line.
-function(ross_program_headers name)
-  target_precompile_headers(${name} REUSE_FROM ross_program_headers)
 endfunction()
 
 # ross_own_headers(NAME): a target that can't take them, because its options or macros are others.
