@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <utility>
 
 #include "base/log.h"
 
@@ -33,6 +34,11 @@ Result<std::shared_ptr<Directory>> Directory::open(Options options, const Clock&
   ROSS_TRY(std::unique_ptr<Audit> audit, Audit::open(options.audit_path, clock));
   std::shared_ptr<Directory> made(new Directory(std::move(tenants), std::move(users), std::move(options.revoked_path),
                                                 std::move(options.token_key), std::move(audit), clock));
+  for (const auto& [name, tenant] : made->tenants_) {
+    const Limits& limits = tenant->limits;
+    if (limits.bytes_per_second == 0 && limits.ops_per_second == 0) continue;
+    made->throttles_.emplace(name, std::make_shared<Throttle>(limits));
+  }
   if (!made->revoked_path_.empty()) {
     ROSS_OK(
         Revocations::read(made->revoked_path_));  // a list that is missing at the start is a mistake, later an accident
@@ -54,6 +60,11 @@ std::shared_ptr<const Tenant> Directory::find(std::string_view name) const {
   return found == tenants_.end() ? nullptr : found->second;
 }
 
+std::shared_ptr<Throttle> Directory::throttle_of(std::string_view name) const {
+  const auto found = throttles_.find(name);
+  return found == throttles_.end() ? nullptr : found->second;
+}
+
 // ---- who is who ----
 
 Result<Principal> Directory::of_user(uid_t uid, const Attempt& attempt) const {
@@ -62,7 +73,7 @@ Result<Principal> Directory::of_user(uid_t uid, const Attempt& attempt) const {
   who.credential.id = fmt::format("{}", uid);
   const auto found = users_.find(uid);
   if (found == users_.end()) {
-    if (uid == 0 || uid == ::geteuid()) return who;
+    if (uid == 0 || uid == own_uid_) return who;
     refuse(Reason::kUnknown, who, attempt);
     return fail(EACCES, fmt::format("user {} belongs to no tenant of this server", uid));
   }

@@ -9,6 +9,7 @@
 #pragma once
 
 #include <sys/types.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <condition_variable>
@@ -26,6 +27,7 @@
 #include "identity/audit.h"
 #include "identity/principal.h"
 #include "identity/revocations.h"
+#include "identity/throttle.h"
 
 namespace ross::identity {
 
@@ -55,6 +57,8 @@ class Directory {
   // Null: there is none.
   [[nodiscard]] std::shared_ptr<const Tenant> find(std::string_view name) const;
 
+  // What all sessions of a tenant share. Null: it has no limits.
+  [[nodiscard]] std::shared_ptr<Throttle> throttle_of(std::string_view name) const;
   [[nodiscard]] const std::string& token_key() const { return token_key_; }
 
   // A user of this machine. Root and this process's own user are its operators, who have no bounds, unless a tenant lists them.
@@ -109,10 +113,13 @@ class Directory {
   // constant after construction
   const std::map<std::string, std::shared_ptr<const Tenant>, std::less<>> tenants_;
   const std::map<uid_t, std::shared_ptr<const Tenant>> users_;
+  std::map<std::string, std::shared_ptr<Throttle>, std::less<>>
+      throttles_;  // of those that have limits; shared with their sessions
   const std::string revoked_path_;
   const std::string token_key_;
   const std::unique_ptr<Audit> audit_;
   const Clock& clock_;
+  const uid_t own_uid_ = ::geteuid();
 
   mutable std::mutex mutex_;
   Revocations revoked_;  // guarded by mutex_

@@ -58,7 +58,8 @@ std::size_t Server::end_sessions(const std::function<bool(const identity::Princi
 std::size_t Server::sessions_of(std::string_view tenant) {
   const auto count = [this, tenant] {
     return static_cast<std::size_t>(std::ranges::count_if(sessions_, [tenant](const auto& named) {
-      return named.second != nullptr && named.second->who().bounded() && named.second->who().name() == tenant;
+      return named.second != nullptr && !named.second->ends() && named.second->who().bounded() &&
+             named.second->who().name() == tenant;
     }));
   };
   return on_loop<std::size_t>(count, 0);
@@ -80,6 +81,8 @@ Status Server::with_session(const wire::Token& token, const Applicant& applicant
       refuse(identity::Reason::kSession, applicant.who, applicant.peer, "a session by its token");
       return Status(ESTALE, "there is no such session (any more)");
     }
+    const uid_t uid = applicant.peer.uid;
+    if (uid != 0 && uid != found->second->peer().uid) return Status(EACCES, "the session belongs to another user");
     ROSS_STATUS(may_have(*found->second, applicant));
     work(*found->second);
     return Status();
@@ -95,9 +98,8 @@ Session* Server::session_of(const wire::ClientId& client) const {
   return found == sessions_.end() ? nullptr : found->second.get();
 }
 
-// Whether it is the applicant's own.
+// Whether it is of the applicant's tenant.
 Status Server::may_have(const Session& session, const Applicant& applicant) const {
-  if (session.peer().uid != applicant.peer.uid) return Status(EACCES, "the session belongs to another user");
   if (session.who().name() == applicant.who.name()) return {};
   refuse(identity::Reason::kReplayed, applicant.who, applicant.peer, "a client of another tenant");
   return Status(EACCES, "the session belongs to another tenant");
@@ -126,6 +128,7 @@ runtime::Task<Result<Begun>> Server::find_or_make(const Applicant& applicant) {
   const bool outlives = applicant.client != wire::ClientId{};
   Session* session = outlives ? session_of(applicant.client) : nullptr;
   if (session != nullptr) {
+    if (session->peer().uid != peer.uid) co_return fail(EACCES, "the session belongs to another user");
     if (Status may = may_have(*session, applicant); !may.ok()) co_return fail(std::move(may));
     if (session->ends()) co_return fail(EAGAIN, "the session is being ended");
   } else if (options_.upstream) {

@@ -184,12 +184,16 @@ Status Connection::on_message() {
     finish(job, std::move(status));
     return {};
   }
+  if (session_->throttle() == nullptr || !held_back(job)) go_on(job);
+  return {};
+}
+
+void Connection::go_on(Job& job) {
   if (job.request.op == Op::kWrite && !job.request.windows.empty()) {
     move(job, job.buffer_bytes);
   } else {
     begin(job);
   }
-  return {};
 }
 
 void Connection::begin(Job& job) {
@@ -297,8 +301,15 @@ void Connection::release(Job& job) {
 void Connection::on_closed(const Status&) {
   closed_ = true;
   if (session_ != nullptr) session_->leave(*this);
-  if (landing_ != nullptr) return release(*std::exchange(landing_, nullptr));
-  end_if_idle();
+  // Nobody waits for their answers; with the last of them this connection may end.
+  std::vector<Job*> left;
+  for (const Held& held : std::exchange(held_, {})) left.push_back(held.job);
+  if (landing_ != nullptr) left.push_back(std::exchange(landing_, nullptr));
+  if (left.empty()) return end_if_idle();
+  for (Job* const job : left) {
+    let_go(*job);
+    release(*job);
+  }
 }
 
 // Requests that are still at work keep the connection; the session goes on without it.

@@ -10,6 +10,7 @@
 // server's).
 #pragma once
 
+#include <deque>
 #include <memory>
 #include <string>
 #include <vector>
@@ -45,6 +46,11 @@ class Connection final : private fabric::Receiver {
     bool refused = false;
   };
   using Work = runtime::Task<Status>;
+  // A request that waits for its tenant's limits.
+  struct Held {
+    std::int64_t at_ns;
+    Job* job;
+  };
   static constexpr std::uint64_t kLentBytesMax = 16 * kMiB;  // at once
 
   // fabric::Receiver
@@ -57,12 +63,16 @@ class Connection final : private fabric::Receiver {
   Job& new_job();
   Status check_bounds(Job& job, std::size_t payload_bytes);
   Status prepare(Job& job);
+  void go_on(Job& job);
   void begin(Job& job);
   void finish(Job& job, Status status);
   void let_go(Job& job);
   void release(Job& job);
   void end_if_idle();
   Status check_credential(Job& job) const;
+  // limits.cc: of a tenant with limits
+  bool held_back(Job& job);
+  void let_due_go_on();
   // access.cc: of a tenant's session
   Status check_access(const Job& job) const;
   Work list_upstream(Job& job);
@@ -130,7 +140,8 @@ class Connection final : private fabric::Receiver {
   std::uint32_t inflight_ = 0;
   std::uint64_t inflight_bytes_ = 0;
   std::uint32_t lock_waits_ = 0;
-  const bool lends_;  // reads are answered from where the data lies
+  std::deque<Held> held_;  // in the order of their times
+  const bool lends_;       // reads are answered from where the data lies
   std::uint64_t lent_bytes_ = 0;
   std::uint64_t loans_ended_ = 0;
   bool watches_loans_ = false;

@@ -171,6 +171,9 @@ class Server final : public client::Hosting {
   [[nodiscard]] std::int64_t session_lifetime_ns() const {
     return std::chrono::nanoseconds(options_.session_lifetime).count();
   }
+  [[nodiscard]] std::shared_ptr<identity::Throttle> throttle_of(const identity::Principal& who) const {
+    return options_.tenants == nullptr ? nullptr : options_.tenants->throttle_of(who.name());
+  }
   // Writes an attempt into the audit, if there are tenants.
   void refuse(identity::Reason reason, const identity::Principal& who, const fabric::Peer& peer,
               std::string_view what) const;

@@ -17,6 +17,7 @@ void Session::renew(const identity::Principal& who) {
   expired_ = false;
   for (auto& [number, place] : places) place.access = who_.access(server_.export_name(), place.name);
   if (!who_.bounded()) return;
+  throttle_ = server_.throttle_of(who_);
   const Clock& clock = server_.loop().clock();
   std::int64_t left_ns = server_.session_lifetime_ns();
   if (who_.credential.expires_s != 0) {

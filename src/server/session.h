@@ -26,6 +26,7 @@
 #include "fabric/channel.h"
 #include "fs/file_system.h"
 #include "identity/principal.h"
+#include "identity/throttle.h"
 #include "runtime/task.h"
 #include "server/process_watch.h"
 #include "wire/message.h"
@@ -81,6 +82,8 @@ class Session {
   void renew(const identity::Principal& who);
   // It has opened a container.
   void has_place(std::uint32_t number, const std::string& name);
+  // Null: its tenant has no limits.
+  [[nodiscard]] identity::Throttle* throttle() const { return throttle_.get(); }
   // Its lifetime is over: nobody joins it until it is renewed.
   [[nodiscard]] bool expired() const { return expired_; }
   [[nodiscard]] bool outlives_connections() const { return client_ != wire::ClientId{}; }
@@ -140,7 +143,8 @@ class Session {
   const fabric::Peer peer_;
   const wire::ClientId client_;
   identity::Principal who_;
-  std::int64_t ends_ns_ = 0;  // monotonic; 0: does not
+  std::shared_ptr<identity::Throttle> throttle_;  // shared by the sessions of a tenant
+  std::int64_t ends_ns_ = 0;                      // monotonic; 0: does not
   bool has_end_timer_ = false;
   bool expired_ = false;
   std::unique_ptr<ProcessWatch> process_;      // null: not seen

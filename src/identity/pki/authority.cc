@@ -9,6 +9,8 @@
 #include <algorithm>
 #include <charconv>
 #include <filesystem>
+#include <tuple>
+#include <utility>
 
 #include "base/random_bytes.h"
 #include "base/read_file.h"
