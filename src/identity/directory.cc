@@ -180,6 +180,12 @@ Status Directory::revoke(const std::string& tenant) {
 }
 
 bool Directory::refresh() {
+  if (!read_again()) return false;
+  call_changed();
+  return true;
+}
+
+bool Directory::read_again() {
   if (revoked_path_.empty()) return false;
   const std::lock_guard lock(mutex_);
   struct stat stat {};
@@ -227,7 +233,7 @@ void Directory::look() {
     watch_changed_.wait_for(lock, std::chrono::nanoseconds(kLookNs));
     if (!watching_) break;
     lock.unlock();
-    if (refresh()) call_changed();
+    refresh();
     lock.lock();
   }
 }

@@ -77,9 +77,10 @@ class Directory {
   // Revokes all that a tenant was given until now, and its users; also in the file. ENOENT, errors of writing.
   Status revoke(const std::string& tenant);
   // Reads the list again if the file is another. A list that cannot be read is told to the log, and the last one counts on.
-  // Returns whether the list has changed.
+  // Returns whether the list has changed, and then calls what watch() was told.
   bool refresh();
-  // From now on the list is read again kLookNs after the file changed at the latest; then, and after revoke(), changed is called.
+  // From now on the list is read again kLookNs after the file changed at the latest; then, and after revoke(), changed is
+  // called.
   void watch(std::function<void()> changed);
   // No call of changed begins or is at work after this.
   void stop_watching();
@@ -99,6 +100,7 @@ class Directory {
         audit_(std::move(audit)),
         clock_(clock) {}
   [[nodiscard]] std::int64_t now_s() const { return clock_.realtime_ns() / 1'000'000'000; }
+  bool read_again();
   void look();
   void call_changed();
 
