@@ -68,6 +68,20 @@ class WithTenants(WithEngine):
     def token(self, tenant, *arguments):
         return {"ROSS_TOKEN": self.auth("token", tenant, *arguments).strip()}
 
+    def load(self, url, seconds, credential):
+        """A program that writes; it has begun when this returns."""
+        words = [ROSS, "bench", f"{url}/data", "--load", "randwrite", "--size", "64M", "--time", str(seconds)]
+        made = subprocess.Popen(words, env=credential | {"PATH": "/usr/bin:/bin"}, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+                                text=True)
+        self.addCleanup(made.stderr.close)
+        self.addCleanup(made.kill)
+        deadline = time.monotonic() + SECONDS
+        while made.poll() is None and self.good(ROSS, "ls", f"{url}/data", extra=credential) == "":
+            self.assertLess(time.monotonic(), deadline)
+        time.sleep(0.5)
+        self.assertIsNone(made.poll())
+        return made
+
     def audited(self, name="audit"):
         return [json.loads(line) for line in (self.folder / name).read_text().splitlines()]
 
@@ -87,7 +101,7 @@ class ByCertificate(WithTenants):
         alice, bob = self.certificate("alice"), self.certificate("bob")
         self.good(ROSS, "put", "/etc/hostname", f"{self.url}/data/f", extra=alice)
         self.good(ROSS, "cat", f"{self.url}/data/f", extra=bob)
-        self.bad(ROSS, "put", "/etc/hostname", f"{self.url}/data/g", says="read-only", extra=bob)
+        self.bad(ROSS, "put", "/etc/hostname", f"{self.url}/data/g", says="may only read", extra=bob)
         self.expect_audited("missing-right", tenant="bob", what="write pool0/data")
         self.assertTrue(self.audited()[-1]["credential"].startswith("certificate "))
         self.good(ROSS, "container", "create", f"{self.url}/alice-1", extra=alice)
@@ -132,15 +146,7 @@ class ByCertificate(WithTenants):
         self.bad(ROSS, "ls", f"{self.url}/data", says="revoked", extra=alice)
 
     def test_revoked_under_load(self):
-        alice = self.certificate("alice")
-        load = subprocess.Popen([ROSS, "bench", f"{self.url}/data", "--seconds", "60"], env=alice | {"PATH": "/usr/bin:/bin"},
-                                stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-        self.addCleanup(load.kill)
-        deadline = time.monotonic() + SECONDS
-        while run(ROSS, "ls", f"{self.url}/data", extra=self.certificate("bob")).stdout == "":
-            self.assertLess(time.monotonic(), deadline)
-        time.sleep(0.5)
-        self.assertIsNone(load.poll())
+        load = self.load(self.url, 60, self.certificate("alice"))
         begin = time.monotonic()
         self.auth("revoke", "alice")
         told = load.communicate(timeout=SECONDS)[1]
@@ -158,7 +164,7 @@ class ByToken(WithTenants):
         self.good(ROSS, "put", "/etc/hostname", f"{self.url}/data/f", extra=alice)
         self.bad(ROSS, "put", "/etc/hostname", f"{self.url}/bobs/f", says="bobs", extra=alice)
         self.expect_audited("not-yours", tenant="alice", what="pool0/bobs")
-        self.bad(ROSS, "put", "/etc/hostname", f"{self.url}/data/g", says="read-only", extra=self.token("alice", "--access", "read"))
+        self.bad(ROSS, "put", "/etc/hostname", f"{self.url}/data/g", says="may only read", extra=self.token("alice", "--access", "read"))
         self.expect_audited("missing-right", tenant="alice", what="write pool0/data")
         secret = self.folder / "token"
         secret.write_text(alice["ROSS_TOKEN"] + "\n")
@@ -187,11 +193,8 @@ class ByToken(WithTenants):
 
     def test_a_session_goes_on_with_a_new_token(self):
         secret = self.folder / "token"
-        secret.write_text(self.token("alice", "--seconds", "3")["ROSS_TOKEN"])
-        load = subprocess.Popen([ROSS, "bench", f"{self.url}/data", "--seconds", "2"], env={"ROSS_TOKEN_FILE": str(secret),
-                                "PATH": "/usr/bin:/bin"}, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-        self.addCleanup(load.kill)
-        time.sleep(1)
+        secret.write_text(self.token("alice", "--seconds", "4")["ROSS_TOKEN"])
+        load = self.load(self.url, 8, {"ROSS_TOKEN_FILE": str(secret)})
         secret.write_text(self.token("alice")["ROSS_TOKEN"])
         self.assertEqual(load.communicate(timeout=SECONDS)[1], "")
         self.assertEqual(load.returncode, 0)
@@ -250,7 +253,7 @@ class ThroughAnAgent(WithTenants):
         alice = self.token("alice")
         self.good(ROSS, "cat", f"{through}/data/f", extra=alice)
         self.good(ROSS, "put", "/etc/hostname", f"{self.url}/data/g", extra=alice)
-        self.bad(ROSS, "put", "/etc/hostname", f"{through}/data/h", says="read-only", extra=alice)
+        self.bad(ROSS, "put", "/etc/hostname", f"{through}/data/h", says="may only read", extra=alice)
         self.expect_audited("missing-right", name="agents-audit", tenant="alice", what="write pool0/data")
         listed = json.loads(self.good(ROSS, "--json", "container", "list", through, extra=alice))
         self.assertEqual([container["name"] for container in listed], ["data"])
@@ -260,14 +263,7 @@ class ThroughAnAgent(WithTenants):
 
     def test_revoked_at_the_engine(self):
         through = self.start_agent("[[tenant]]\nname = \"alice\"\nwrite = [\"pool0/data\"]\n")
-        alice = self.token("alice")
-        load = subprocess.Popen([ROSS, "bench", f"{through}/data", "--seconds", "60"], env=alice | {"PATH": "/usr/bin:/bin"},
-                                stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-        self.addCleanup(load.kill)
-        deadline = time.monotonic() + SECONDS
-        while self.good(ROSS, "ls", f"{self.url}/data") == "":
-            self.assertLess(time.monotonic(), deadline)
-        self.assertIsNone(load.poll())
+        load = self.load(through, 60, self.token("alice"))
         begin = time.monotonic()
         self.assertEqual(self.good(ROSS, "auth", "revoke", "alice", "--server", self.engine.address), "1 sessions ended\n")
         load.communicate(timeout=SECONDS)
