@@ -7,6 +7,7 @@
 #include <charconv>
 #include <cstdlib>
 
+#include "attach/reaching.h"
 #include "attach/remote_pool.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -27,16 +28,6 @@ Result<std::string> wanted_fabric(const Url& url) {
   }
   if (!wanted.empty()) ROSS_OK(fabric::find_backend(wanted));
   return wanted;
-}
-
-// Why a fabric that both ends have by name cannot be this connection's, before anything is tried; success where it can.
-Status usable(const fabric::Backend& backend, const client::FabricAddress& offer, const client::Grant& grant) {
-  if (!backend.missing.empty()) return Status(ENOTSUP, backend.missing);
-  if (backend.same_machine_only && !grant.same_machine) return Status(ENOTSUP, "the server is on another machine");
-  if (backend.by_path && ::access(offer.address.c_str(), R_OK | W_OK) != 0) {
-    return Status(errno, fmt::format("{}: {}", offer.address, Status(errno).message()));
-  }
-  return {};
 }
 
 // Seconds that calls wait for a server that is away.
@@ -90,7 +81,7 @@ Result<Offer> ask(const Url& url, const client::Client& self, const client::Clie
     if (wanted.empty() ? !backend.automatic : backend.name != wanted) continue;
     for (const client::FabricAddress& offer : found.grant.fabrics) {
       if (offer.backend != backend.name) continue;
-      if (const Status why = usable(backend, offer, found.grant); why.ok()) {
+      if (const Status why = usable(backend.name, offer.address, found.grant.same_machine); why.ok()) {
         found.ways.push_back({.fabric = offer.backend, .address = offer.address});
       } else {
         found.reasons.push_back(fmt::format("{}: {}", offer.backend, why.message()));
@@ -107,7 +98,7 @@ Result<Offer> ask(const Url& url, const client::Client& self, const client::Clie
                           fmt::join(offered, ", ")));
 }
 
-Result<std::unique_ptr<engine::Pool>> connect(const Url& url, const ConnectOptions& options) {
+Result<Connected> connect_session(const Url& url, const ConnectOptions& options) {
   const std::int64_t deadline_ns = system_clock().monotonic_ns() + kConnectNs;
   client::Client self;
   if (options.outlives) fill_random(self.id);
@@ -116,14 +107,21 @@ Result<std::unique_ptr<engine::Pool>> connect(const Url& url, const ConnectOptio
     auto session = connect_by(way, offer.grant, deadline_ns);
     if (session.has_value()) {
       log().info("{}: pool {} by {} at {}", url.server, url.pool, way.fabric, way.address);
+      ROSS_TRY(std::string wanted, wanted_fabric(url));
+      (*session)->reach(reaching(std::move(wanted)));
       if (options.outlives) {
         ROSS_OK((*session)->outlive(asking_again(url, way.fabric, self, options.tls), {.patience_ns = patience_ns()}));
       }
-      return make_remote_pool(*std::move(session));
+      return Connected{.session = *std::move(session), .way = way, .server = offer.grant.server};
     }
     offer.reasons.push_back(fmt::format("{}: {}", way.fabric, session.error().message()));
   }
   return fail(unreachable(url, offer.reasons));
+}
+
+Result<std::unique_ptr<engine::Pool>> connect(const Url& url, const ConnectOptions& options) {
+  ROSS_TRY(Connected connected, connect_session(url, options));
+  return make_remote_pool(std::move(connected.session));
 }
 
 }  // namespace ross::attach

@@ -10,6 +10,7 @@
 #include "attach/attach.h"
 #include "client/control.h"
 #include "client/recovery.h"
+#include "client/session.h"
 #include "engine/pool.h"
 
 namespace ross::attach {
@@ -39,6 +40,13 @@ struct Offer {
 Result<Offer> ask(const Url& url, const client::Client& self, const client::ClientTls& tls, std::int64_t deadline_ns);
 // What connect() says when no way led there.
 Status unreachable(const Url& url, const std::vector<std::string>& reasons);
+// The session itself.
+struct Connected {
+  std::unique_ptr<client::Session> session;
+  Way way;
+  std::string server;  // name and version
+};
+Result<Connected> connect_session(const Url& url, const ConnectOptions& options);
 // How a session gets back to its pool by the same fabric.
 client::Recovery::Ask asking_again(const Url& url, std::string fabric, client::Client self, client::ClientTls tls);
 

@@ -48,6 +48,13 @@ struct Call : fabric::Outgoing {
   bool patient = true;                   // is made again when the connection is lost
   bool urgent = false;                   // waits neither for room nor for others: the last of its session
   bool resent = false;                   // was
+  std::uint64_t ticket = 0;              // of its data on the channel past the agent, while its windows are for that
+  bool passes = false;                   // with windows of somebody else's
+  bool staged = false;                   // its data does not go that way (any more)
+  bool replied = false;                  // it waits for the word that its data has landed
+  bool landed = false;                   // that has come
+  bool cut = false;                      // that will not come: the channel has ended
+  bool again = false;                    // answered, and to be sent again as soon as it has gone out
   bool gone_out = false;                 // the channel is done with it
   bool answered = false;
   Status status;

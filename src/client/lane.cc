@@ -17,6 +17,8 @@ Call::Call(const wire::Request& request, memory::Memory data_out, memory::Memory
   wire::encode(request, head);
   head_bytes = head.size();
   bytes = head.size() + data.size_bytes() + into.size_bytes();
+  for (const wire::WindowPart& window : request.windows) bytes += window.size_bytes;
+  passes = !request.windows.empty();
   change = wire::is_change(request.op);
   lock_wait = request.op == wire::Op::kLock && request.mode == wire::kLockWait;
 }
@@ -50,6 +52,13 @@ Lane::Lane(std::shared_ptr<SessionState> session, runtime::Loop& loop, Place pla
     turn.posted = false;
     turn.lane->loop_.detach(turn.lane->session_.get());  // unless that is what it is being destroyed by
   };
+  direct_turn_.lane = this;
+  direct_turn_.run = [](runtime::Message& self) {
+    auto& turn = static_cast<Turn&>(self);
+    turn.posted = false;
+    runtime::spawn(turn.lane->make_direct(),
+                   [lane = turn.lane](const Status& status) { lane->direct_is_made(status); });
+  };
   back_turn_.lane = this;
   back_turn_.run = [](runtime::Message& self) { static_cast<Turn&>(self).lane->come_back(); };
   settled_turn_.run = [](runtime::Message& self) {
@@ -66,16 +75,20 @@ Lane::~Lane() {
     // The descriptors are the parent's as well: ending the connection here would end it there.
     static_cast<void>(channel_.release());
     static_cast<void>(endpoint_.release());
+    direct_.abandon();
     return;
   }
   *alive_ = false;
   ending_ = true;
-  ROSS_CHECK(calls_.empty() && waiting_.first() == nullptr && waiting_locks_.first() == nullptr && landing_ == nullptr,
+  ROSS_CHECK(calls_.size() == (reach_call_ != nullptr ? 1 : 0) && waiting_.first() == nullptr &&
+                 waiting_locks_.first() == nullptr && waiting_direct_.first() == nullptr && landing_ == nullptr,
              "a loop ended with calls in flight");
   if (channel_ != nullptr) channel_->close();
+  direct_.close();
   constexpr std::int64_t kLookNs = 1'000'000'000;
   if (waits_for_recovery_ && session_->recovery->cancel(back_turn_)) waits_for_recovery_ = false;
-  while (state_ == State::kConnecting || channel_ != nullptr || waits_for_recovery_ || end_turn_.posted) {
+  while (state_ == State::kConnecting || channel_ != nullptr || waits_for_recovery_ || end_turn_.posted ||
+         !direct_is_over()) {
     loop_.wait(loop_.clock().monotonic_ns() + kLookNs);
   }
   session_->slots.give_back(slots_);
@@ -136,6 +149,9 @@ Status Lane::welcomed(std::span<const std::byte> head, std::size_t payload_bytes
   if (!decoded.has_value()) return std::move(decoded).error();
   const wire::Welcome& welcome = decoded->welcome;
   if (welcome.error != 0) return Status(welcome.error, decoded->sentence);
+  offers_direct_ = (welcome.bits & wire::kWelcomeReach) != 0;
+  direct_state_ = Direct::kUntried;
+  ++welcomes_;
   inflight_max_ = welcome.inflight_max;
   inflight_bytes_max_ = welcome.inflight_bytes_max;
   session_->server_pid = peer.pid != 0 ? peer.pid : welcome.pid;
@@ -155,7 +171,7 @@ void Lane::failed(Status why) {
   state_ = State::kNew;  // a later call may try again
   settle();
   fail_all();
-  if (session_->ended && !ending_ && !recovers_) end_soon();
+  end_if_over();
 }
 
 // ---- calls ----
@@ -210,6 +226,11 @@ void Lane::pump() {
   for (CallLine* const line : {&waiting_, &waiting_locks_}) {
     while (line->first() != nullptr && state_ == State::kOpen) {
       Call& call = *line->first();
+      if (waits_for_direct(call)) {
+        line->pop();
+        waiting_direct_.push(call);
+        continue;
+      }
       if (!has_room(call) || !give_slot(call)) break;
       line->pop();
       send(call);
@@ -220,10 +241,18 @@ void Lane::pump() {
 void Lane::send(Call& call) {
   // As it was before it was sent: it may be sent again.
   call.head.resize(call.head_bytes);
-  std::memset(call.head.data() + offsetof(wire::RequestHeader, windows), 0, sizeof wire::RequestHeader::windows);
+  if (call.data.size_bytes() + call.into.size_bytes() > 0) {
+    std::memset(call.head.data() + offsetof(wire::RequestHeader, windows), 0, sizeof wire::RequestHeader::windows);
+    wire::set_channel(0, 0, call.head);
+  }
   call.payload = call.data;
   // A call has memory for what it reads or for what it writes, not both.
-  if (std::max(call.data.size_bytes(), call.into.size_bytes()) > inline_bytes_max_ && expose(call)) call.payload = {};
+  if (may_go_directly(call) && expose_directly(call)) {
+    call.payload = {};
+  } else if (std::max(call.data.size_bytes(), call.into.size_bytes()) > inline_bytes_max_ &&
+             expose(call, *endpoint_, *channel_)) {
+    call.payload = {};
+  }
   if (call.lock_wait) {
     ++lock_waits_;
   } else {
@@ -239,6 +268,7 @@ void Lane::send(Call& call) {
   call.sent = [](fabric::Outgoing& self, bool) {
     auto& done = static_cast<Call&>(self);
     done.gone_out = true;
+    if (done.again) return done.lane->put_back(done);
     if (done.answered) done.lane->finish(done);
   };
   watch();
@@ -246,19 +276,20 @@ void Lane::send(Call& call) {
 }
 
 // Exposes the call's memory and names the windows in its request; false, with nothing changed, where that cannot be.
-bool Lane::expose(Call& call) {
+bool Lane::expose(Call& call, fabric::Endpoint& endpoint, const fabric::Channel& channel) {
   const bool writes = call.data.size_bytes() > 0;
   const memory::Memory& memory = writes ? call.data : call.into;
   const auto is_used = [](const memory::Span& span) { return span.size_bytes > 0; };
   if (std::ranges::count_if(memory.spans(), is_used) > static_cast<std::ptrdiff_t>(wire::kWindowsMax)) return false;
   for (const memory::Span& span : memory.spans()) {
     if (!is_used(span)) continue;
-    auto window = endpoint_->expose({.memory = {span.data, span.size_bytes},
-                                     .access = writes ? fabric::Access::kRead : fabric::Access::kWrite,
-                                     .region = nullptr,
-                                     .only_for = channel_.get()});
+    auto window = endpoint.expose({.memory = {span.data, span.size_bytes},
+                                   .access = writes ? fabric::Access::kRead : fabric::Access::kWrite,
+                                   .region = nullptr,
+                                   .only_for = &channel});
     if (!window.has_value()) {
-      revoke(call);
+      for (const fabric::Window& made : call.windows) endpoint.revoke(made);
+      call.windows.clear();
       return false;
     }
     call.windows.push_back(*std::move(window));
@@ -270,7 +301,8 @@ bool Lane::expose(Call& call) {
 }
 
 void Lane::revoke(Call& call) {
-  for (const fabric::Window& window : call.windows) endpoint_->revoke(window);
+  fabric::Endpoint& endpoint = call.ticket != 0 ? direct_.endpoint() : *endpoint_;
+  for (const fabric::Window& window : call.windows) endpoint.revoke(window);
   call.windows.clear();
 }
 
@@ -289,9 +321,9 @@ Result<memory::Memory> Lane::on_head(std::span<const std::byte> head, std::size_
     return memory::Memory();
   }
   const auto found = calls_.find(reply.id);
-  if (found == calls_.end()) return fail(EBADMSG, "a reply to nothing that was asked");
+  if (found == calls_.end() || found->second->replied) return fail(EBADMSG, "a reply to nothing that was asked");
   Call& call = *found->second;
-  const bool by_window = !call.windows.empty();
+  const bool by_window = !call.windows.empty() || call.ticket != 0;
   const bool has_none = reply.error != 0 || by_window;
   if (payload_bytes > (has_none ? 0 : call.into.size_bytes()) ||
       (by_window && reply.error == 0 && call.into.size_bytes() > 0 && reply.value > call.into.size_bytes())) {
@@ -330,18 +362,37 @@ Status Lane::on_message() {
   }
   landing_ = nullptr;
   if (session_->recovery != nullptr && session_->recovery->in_trouble()) session_->recovery->heard();
-  take_back_slot(call);
-  revoke(call);
+  if (call.ticket != 0 && replied_directly(call)) {
+    pump();
+    return {};
+  }
+  is_done(call);
+  return {};
+}
+
+void Lane::out_of_flight(const Call& call) {
   if (call.lock_wait) {
     --lock_waits_;
   } else {
     --inflight_;
     inflight_bytes_ -= call.bytes;
   }
+}
+
+// It has all it waited for.
+void Lane::is_done(Call& call) {
+  take_back_slot(call);
+  revoke(call);
+  if (call.status.ok()) {
+    const std::uint64_t bytes = call.data.size_bytes() + call.answer.payload_bytes;
+    (call.ticket != 0 ? session_->moved_directly : session_->moved_by_server)
+        .fetch_add(bytes, std::memory_order_relaxed);
+  }
+  if (call.ticket != 0) tickets_.erase(std::exchange(call.ticket, 0));
+  out_of_flight(call);
   call.answered = true;
   pump();
   if (call.gone_out) finish(call);
-  return {};
 }
 
 // The call's coroutine goes on; what it was may be gone when this returns.

@@ -13,6 +13,11 @@
 // it what is written. It is revoked before the caller's coroutine goes on, whatever the outcome. Memory in more than
 // wire::kWindowsMax spans, and memory that cannot be exposed (windows or locked memory are short), travels in messages.
 //
+// Past an agent (decisions/0013, lane_direct.cc): where the server is an agent that offers it, and the session was told how (reaching.h),
+// the lane makes a second channel, to the server behind, at the first call whose data is large enough. Such calls name windows on that
+// channel; they are over when the reply is here, by the agent, and for a read also the word on that channel that its data has landed.
+// What fails on it is sent again with its data by the agent, and the channel is made anew after a pause.
+//
 // Memory is registered for one call and not kept registered for the next: the application may unmap it in between and map
 // something else at its address, and nobody would tell us, so that a network card would go on using the old pages. The
 // libraries that drive such cards (libfabric's verbs provider, UCX) watch for that and keep their own caches below the
@@ -31,13 +36,14 @@
 #include <vector>
 
 #include "client/call_line.h"
+#include "client/direct_channel.h"
 #include "client/session_state.h"
 #include "fabric/endpoint.h"
 #include "runtime/loop.h"
 
 namespace ross::client {
 
-class Lane final : public runtime::Loop::Attachment, private fabric::Receiver {
+class Lane final : public runtime::Loop::Attachment, private fabric::Receiver, private DirectChannel::User {
  public:
   static constexpr std::int64_t kConnectNs = 30'000'000'000;
 
@@ -58,6 +64,9 @@ class Lane final : public runtime::Loop::Attachment, private fabric::Receiver {
   // Why it is not connected.
   [[nodiscard]] const Status& why() const { return why_; }
   [[nodiscard]] bool open() const { return state_ == State::kOpen; }
+
+  // Begins to make the channel past the agent, if that has not been tried; true: the outcome is to come.
+  bool tries_directly();
 
   // co_await lane.settled(): until it has connected, or has not, or has ended; outside of its callbacks. By one at a time.
   auto settled() {
@@ -113,11 +122,32 @@ class Lane final : public runtime::Loop::Attachment, private fabric::Receiver {
   bool give_slot(Call& call);
   void take_back_slot(Call& call);
   void send(Call& call);
-  bool expose(Call& call);
+  bool expose(Call& call, fabric::Endpoint& endpoint, const fabric::Channel& channel);
   void revoke(Call& call);
+  void is_done(Call& call);
+  void out_of_flight(const Call& call);
   void finish(Call& call);
   void watch();
   void look_after();
+  // lane_direct.cc
+  enum class Direct : std::uint8_t { kUntried, kTrying, kTried };
+  [[nodiscard]] bool may_go_directly(const Call& call) const;
+  bool waits_for_direct(Call& call);
+  void begin_direct();
+  runtime::Task<Status> make_direct();
+  void direct_is_made(const Status& status);
+  void direct_failed(const Status& why);
+  void release_direct_waiters();
+  void close_direct();
+  bool expose_directly(Call& call);
+  bool replied_directly(Call& call);
+  void send_again(Call& call);
+  void put_back(Call& call);
+  void watch_landing();
+  [[nodiscard]] bool direct_is_over() const;
+  void on_landed(std::uint64_t ticket) override;
+  void on_direct_closed(const Status& why) override;
+  void end_if_over();
   // lane_loss.cc
   [[nodiscard]] bool comes_back() const;
   void lose(const Status& why);
@@ -148,6 +178,7 @@ class Lane final : public runtime::Loop::Attachment, private fabric::Receiver {
 
   absl::flat_hash_map<std::uint64_t, Call*> calls_;  // sent and not answered
   CallLine waiting_;                                 // for room in flight
+  CallLine waiting_direct_;                          // for the outcome of the first try to get past the agent
   CallLine waiting_locks_;                           // for room among the waits for locks, which hold nobody else up
   Call* landing_ = nullptr;                          // the call whose reply is coming in
   std::vector<memory::Span> landing_spans_;
@@ -161,6 +192,21 @@ class Lane final : public runtime::Loop::Attachment, private fabric::Receiver {
   std::uint64_t heard_ = 0;  // messages
   std::uint64_t heard_then_ = 0;
   int quiet_looks_ = 0;
+  DirectChannel direct_{loop_, *this};
+  Direct direct_state_ = Direct::kUntried;
+  bool offers_direct_ = false;  // the server, as it welcomed us
+  bool making_direct_ = false;  // a try is under way, or about to be
+  std::uint64_t welcomes_ = 0;
+  std::uint64_t direct_welcome_ = 0;  // of the connection that a try is for
+  std::int64_t direct_again_ns_ = 0;
+  std::int64_t direct_pause_ns_ = 0;
+  absl::flat_hash_map<std::uint64_t, Call*> tickets_;  // of calls whose windows are on that channel
+  std::uint64_t next_ticket_ = 1;
+  std::uint32_t landings_awaited_ = 0;  // calls that have their reply
+  std::uint64_t landed_ = 0;            // words
+  bool watches_landing_ = false;
+  const Call* reach_call_ = nullptr;  // the lane's own
+  Turn direct_turn_;
   Turn end_turn_;
   Turn back_turn_;
   SettledTurn settled_turn_;

@@ -55,14 +55,14 @@ void Lane::on_closed(const Status& why) {
   state_ = State::kClosing;
   if (landing_ != nullptr) revoke(*landing_);
   for (const auto& [id, call] : calls_) revoke(*call);
+  close_direct();
   ping_.under_way = false;
   channel_.reset();
   if (comes_back()) return lose(std::exchange(why_, {}));
   state_ = State::kClosed;
   settle();
   fail_all();
-  // Nobody will call any more, so nobody else would take it away.
-  if (session_->ended && !ending_ && !recovers_) end_soon();
+  end_if_over();
 }
 
 void Lane::lose(const Status& why) {
@@ -80,8 +80,7 @@ void Lane::come_back() {
   if (!comes_back()) {
     fail_all();
     state_ = State::kClosed;
-    if (session_->ended) end_soon();
-    return;
+    return end_if_over();
   }
   if (waiting_.first() != nullptr || waiting_locks_.first() != nullptr) {
     connect(loop_.clock().monotonic_ns() + kConnectNs);
@@ -102,12 +101,21 @@ void Lane::take_back_calls() {
   std::vector<Call*> calls;
   std::vector<Call*> locks;
   std::vector<Call*> ended;
+  std::vector<Call*> passing;
   for (Call* const call : sent) {
     call->status = {};
     call->answer = {};
     call->resent = true;
+    call->ticket = 0;
+    call->replied = false;
+    // Windows of others are for one sending: their owner makes new ones.
+    if (call->patient && call->passes) {
+      passing.push_back(call);
+      continue;
+    }
     (!call->patient ? ended : call->lock_wait ? locks : calls).push_back(call);
   }
+  release_direct_waiters();
   waiting_.push_front(calls);
   waiting_locks_.push_front(locks);
   const Status status = gone();
@@ -116,13 +124,18 @@ void Lane::take_back_calls() {
     call->status = status;
     finish(*call);
   }
+  for (Call* const call : passing) {
+    take_back_slot(*call);
+    call->status = Status(EIO, "the connection to the engine was lost", Retry::kEndpoint);
+    finish(*call);
+  }
 }
 
 void Lane::retire() {
   if (channel_ != nullptr) {
     channel_->close();
-  } else if (state_ == State::kNew || state_ == State::kClosed) {
-    end_soon();
+  } else {
+    end_if_over();
   }
   // Otherwise it is connecting, waits for the recovery that is being stopped, or goes already.
 }
@@ -133,6 +146,7 @@ void Lane::end_soon() {
 
 void Lane::fail_all() {
   std::vector<Call*> failed;
+  release_direct_waiters();
   if (landing_ != nullptr) failed.push_back(std::exchange(landing_, nullptr));
   for (const auto& [id, call] : calls_) failed.push_back(call);
   calls_.clear();

@@ -28,9 +28,9 @@ int name_error(std::string_view name) {
 class RemoteFileSystem final : public fs::FileSystem {
  public:
   // The session is shared with the other containers opened over it.
-  // closes: the server is told when it goes.
-  RemoteFileSystem(std::shared_ptr<Session> session, std::uint32_t container, bool closes)
-      : session_(std::move(session)), container_(container), closes_(closes) {}
+  // closes: the server is told when it goes. staged: no data goes past an agent.
+  RemoteFileSystem(std::shared_ptr<Session> session, std::uint32_t container, bool closes, bool staged = false)
+      : session_(std::move(session)), container_(container), closes_(closes), staged_(staged) {}
   ~RemoteFileSystem() override {
     if (!closes_) return;
     static_cast<void>(session_->call_and_wait({.op = Op::kContainerClose, .container = container_}));
@@ -174,7 +174,10 @@ class RemoteFileSystem final : public fs::FileSystem {
   }
   AsyncStatus close(FileId file) override { return status_call(nullptr, {.op = Op::kClose, .file = file.value}, 0); }
 
+  // To the server, which has the channel they are for in the session of their owner.
+  [[nodiscard]] bool passes_windows() const override { return session_->relays(); }
   Async<std::uint64_t> read(FileId file, std::uint64_t offset_bytes, Memory into) override {
+    if (into.windows() != nullptr) co_return co_await pass(Op::kRead, file, offset_bytes, into);
     std::uint64_t done = 0;
     std::vector<memory::Span> spans;
     do {
@@ -188,14 +191,14 @@ class RemoteFileSystem final : public fs::FileSystem {
       request.a = offset_bytes + done;
       request.b = wanted;
       request.mode = wire::kReadChecksums;
-      ROSS_CO_TRY(Answer answer, co_await session_->call(request, {}, piece));
+      ROSS_CO_TRY(Answer answer, co_await session_->call(request, {}, piece, staged_));
       if (!answer.text.empty()) {
         ROSS_CO_TRY(const bool whole, matches(piece, answer.payload_bytes, request.a, answer.text));
         if (!whole) {
           // Damaged on its way, or where it lies: then the server says so.
           log().warn("{} bytes at {} of a file do not match their checksums and are read again", wanted, request.a);
           request.mode = wire::kReadChecked;
-          ROSS_CO_TRY(answer, co_await session_->call(request, {}, piece));
+          ROSS_CO_TRY(answer, co_await session_->call(request, {}, piece, staged_));
         }
       }
       done += answer.payload_bytes;
@@ -205,6 +208,7 @@ class RemoteFileSystem final : public fs::FileSystem {
   }
 
   Async<std::uint64_t> write(FileId file, std::uint64_t offset_bytes, Memory from) override {
+    if (from.windows() != nullptr) co_return co_await pass(Op::kWrite, file, offset_bytes, from);
     std::uint64_t done = 0;
     std::vector<memory::Span> spans;
     do {
@@ -216,7 +220,7 @@ class RemoteFileSystem final : public fs::FileSystem {
       }
       Request request{.op = Op::kWrite, .container = container_, .file = file.value};
       request.a = offset_bytes + done;
-      ROSS_CO_TRY(const Answer answer, co_await session_->call(request, piece, {}));
+      ROSS_CO_TRY(const Answer answer, co_await session_->call(request, piece, {}, staged_));
       if (answer.value != step) co_return fail(EIO, "the server wrote less than it was given");
       done += step;
     } while (done < from.size_bytes());
@@ -282,6 +286,23 @@ class RemoteFileSystem final : public fs::FileSystem {
   }
 
  private:
+  // A read or write of windows, which one request names.
+  Async<std::uint64_t> pass(Op op, FileId file, std::uint64_t offset_bytes, Memory memory) {
+    const memory::Windows& windows = *memory.windows();
+    Request request{.op = op, .container = container_, .node = windows.channel, .other = windows.ticket};
+    request.file = file.value;
+    request.a = offset_bytes;
+    if (op == Op::kRead) request.b = memory.size_bytes();
+    if (op == Op::kRead && windows.owner_checks) request.mode = wire::kReadChecksums;
+    request.windows.assign(windows.parts.begin(), windows.parts.end());
+    ROSS_CO_TRY(Answer answer, co_await session_->call(request, {}, {}));
+    if (op == Op::kRead ? answer.value > memory.size_bytes() : answer.value != memory.size_bytes()) {
+      co_return fail(EBADMSG, "the server's answer is about other data");
+    }
+    if (windows.checksums != nullptr) *windows.checksums = std::move(answer.text);
+    co_return answer.value;
+  }
+
   static void set(Request& request, const Credential& cred) {
     request.uid = cred.uid;
     request.gid = cred.gid;
@@ -322,6 +343,7 @@ class RemoteFileSystem final : public fs::FileSystem {
   const std::shared_ptr<Session> session_;
   const std::uint32_t container_;
   const bool closes_;
+  const bool staged_;
 };
 
 }  // namespace
@@ -329,7 +351,8 @@ class RemoteFileSystem final : public fs::FileSystem {
 Result<std::unique_ptr<fs::FileSystem>> open_container(std::shared_ptr<Session> session, std::string_view name) {
   if (const int error = name_error(name); error != 0) return fail(error, "a container's name has 1 to 255 bytes");
   ROSS_TRY(const Answer answer, session->call_and_wait({.op = Op::kContainerOpen, .name = name}));
-  return std::make_unique<RemoteFileSystem>(std::move(session), static_cast<std::uint32_t>(answer.value), true);
+  return std::make_unique<RemoteFileSystem>(std::move(session), static_cast<std::uint32_t>(answer.value), true,
+                                            !answer.text.empty());
 }
 
 std::unique_ptr<fs::FileSystem> open_by_number(std::shared_ptr<Session> session, std::uint32_t number) {
@@ -341,7 +364,8 @@ runtime::Task<Result<std::unique_ptr<fs::FileSystem>>> open_container_here(std::
   if (const int error = name_error(name); error != 0) co_return fail(error, "a container's name has 1 to 255 bytes");
   const Request request{.op = Op::kContainerOpen, .name = name};
   ROSS_CO_TRY(const Answer answer, co_await session->call(request, {}, {}));
-  co_return std::make_unique<RemoteFileSystem>(std::move(session), static_cast<std::uint32_t>(answer.value), true);
+  co_return std::make_unique<RemoteFileSystem>(std::move(session), static_cast<std::uint32_t>(answer.value), true,
+                                               !answer.text.empty());
 }
 
 }  // namespace ross::client

@@ -118,12 +118,14 @@ Status Session::forked() const {
                 Retry::kSession);
 }
 
-runtime::Task<Result<Answer>> Session::call(const wire::Request& request, memory::Memory payload, memory::Memory into) {
+runtime::Task<Result<Answer>> Session::call(const wire::Request& request, memory::Memory payload, memory::Memory into,
+                                            bool staged) {
   if (Status status = forked(); !status.ok()) co_return fail(std::move(status));
   if (state_->silent) co_return fail(ESHUTDOWN, "the session has ended", Retry::kSession);
   runtime::Loop* const loop = runtime::Loop::current();
   ROSS_CHECK(loop != nullptr, "a call outside a loop");
   Call call(request, payload, into);
+  call.staged = staged;
   if (state_->recovery != nullptr) call.note = Holdings::note_of(request);
   // Who leaves does not wait for a server that is away.
   call.patient = request.op != wire::Op::kEnd && request.op != wire::Op::kContainerClose;
@@ -139,6 +141,22 @@ runtime::Task<Result<Answer>> Session::call(const wire::Request& request, memory
   if (!call.status.ok()) co_return fail(std::move(call.status));
   if (request.op == wire::Op::kReclaimed) state_->reclaiming = false;
   co_return std::move(call.answer);
+}
+
+runtime::Task<Placed> Session::place_data() {
+  runtime::Loop* const loop = runtime::Loop::current();
+  ROSS_CHECK(loop != nullptr, "a call outside a loop");
+  const auto there = co_await call({.op = wire::Op::kPing}, {}, {});
+  if (!there.has_value()) co_return Placed{Placed::Where::kServer, there.error().message()};
+  constexpr std::int64_t kLookNs = 1'000'000;
+  while (Lane::of(state_, *loop).tries_directly()) co_await loop->sleep_until(loop->clock().monotonic_ns() + kLookNs);
+  co_return state_->placed();
+}
+
+Placed Session::place_data_and_wait() {
+  if (Status status = forked(); !status.ok()) return {Placed::Where::kServer, status.message()};
+  const std::lock_guard lock(mutex_);
+  return loop_.block_on(place_data());
 }
 
 Result<Answer> Session::call_and_wait(const wire::Request& request) {

@@ -48,6 +48,20 @@ class Session {
   // those of a loop (EMFILE).
   Status outlive(Recovery::Ask ask, const Recovery::Options& options);
 
+  // Before the first call: data that is large enough goes straight to the server behind this one, where there is one that can be
+  // reached; what fails on that way goes by this one.
+  void reach(Reaching reaching) { state_->reaching = std::make_unique<Reaching>(std::move(reaching)); }
+  // Which way that is, found out now by the current loop's lane.
+  runtime::Task<Placed> place_data();
+  // The same from plain code, on the session's own connection.
+  Placed place_data_and_wait();
+  struct Moved {
+    std::uint64_t directly = 0;
+    std::uint64_t by_server = 0;
+  };
+  // Bytes of reads and writes so far.
+  [[nodiscard]] Moved moved() const { return {state_->moved_directly, state_->moved_by_server}; }
+
   // Before the first call: this is the session of somebody else's client, for whom this process is the agent. Its changes have
   // the slots and ids that the client gave them, left for each call by fs::name_next_change(), so that the server knows them whichever
   // agent brings them; two with one id are not under way at once, and ids are below wire::kAgentIdsBegin. A change without a name
@@ -62,11 +76,14 @@ class Session {
   void stop_recovery();
 
   // payload goes with the request; the reply's payload lands at the front of into. Both live until the task is done.
-  runtime::Task<Result<Answer>> call(const wire::Request& request, memory::Memory payload, memory::Memory into);
+  // staged: it goes to this server, not past it.
+  runtime::Task<Result<Answer>> call(const wire::Request& request, memory::Memory payload, memory::Memory into,
+                                     bool staged = false);
   // The same from plain code, on the session's own connection.
   Result<Answer> call_and_wait(const wire::Request& request);
 
   [[nodiscard]] pid_t server_pid() const { return state_->server_pid; }
+  [[nodiscard]] bool relays() const { return state_->relays; }
 
  private:
   Session(std::shared_ptr<SessionState> state, std::unique_ptr<runtime::Loop> own_loop, runtime::Loop& loop)

@@ -12,6 +12,7 @@
 #include <string>
 
 #include "client/holdings.h"
+#include "client/reaching.h"
 #include "client/recovery.h"
 #include "client/slots.h"
 #include "fabric/endpoint.h"
@@ -25,6 +26,7 @@ struct SessionState : std::enable_shared_from_this<SessionState> {
   pid_t pid = 0;                       // this process's: a child of fork() is another
   std::unique_ptr<Recovery> recovery;  // null: a connection that ends takes its calls along
   bool relays = false;                 // Session::relay
+  std::unique_ptr<Reaching> reaching;  // null: data goes by the server that is asked
 
   std::atomic<pid_t> server_pid = 0;
   std::atomic<bool> ended = false;
@@ -33,6 +35,9 @@ struct SessionState : std::enable_shared_from_this<SessionState> {
   std::atomic<std::uint64_t> next_id = 1;  // of requests, growing in every slot
   SlotNumbers slots;
   Holdings holdings;
+  // Bytes of reads and writes that went past the agent, and the others.
+  std::atomic<std::uint64_t> moved_directly = 0;
+  std::atomic<std::uint64_t> moved_by_server = 0;
 
   [[nodiscard]] Place place() {
     const std::lock_guard lock(mutex);
@@ -42,10 +47,23 @@ struct SessionState : std::enable_shared_from_this<SessionState> {
     const std::lock_guard lock(mutex);
     current = std::move(place);
   }
+  // Where data goes, as the last lane found that tried.
+  [[nodiscard]] Placed placed() {
+    const std::lock_guard lock(mutex);
+    return current_placed;
+  }
+  // False: that is known already.
+  bool place_data(Placed placed) {
+    const std::lock_guard lock(mutex);
+    if (placed == current_placed) return false;
+    current_placed = std::move(placed);
+    return true;
+  }
 
  private:
   std::mutex mutex;
-  Place current;  // guarded by mutex
+  Place current;          // guarded by mutex
+  Placed current_placed;  // guarded by mutex
 };
 
 }  // namespace ross::client

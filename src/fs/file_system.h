@@ -101,6 +101,9 @@ class FileSystem {
     static_cast<void>(file), static_cast<void>(offset_bytes), static_cast<void>(size_bytes), static_cast<void>(loan);
     return Async<bool>::ready(false);
   }
+  // Whether read() and write() take windows, too, which they hand on to who can reach them. EIO with Retry::kEndpoint where that
+  // fails: then nobody has begun the call, or it can be made again by its ChangeId, with memory of another kind.
+  [[nodiscard]] virtual bool passes_windows() const { return false; }
   // Bytes written: all of them, or an error. EFBIG past kFileBytesMax. Append ignores the offset.
   virtual Async<std::uint64_t> write(FileId file, std::uint64_t offset_bytes, memory::Memory from) = 0;
   virtual AsyncStatus fallocate(FileId file, Fallocate kind, std::uint64_t offset_bytes, std::uint64_t size_bytes) = 0;

@@ -87,11 +87,18 @@ Status Connection::greet(std::span<const std::byte> head, std::size_t payload_by
   Result<Session*> session = hello.has_value() ? server_.session_for(*hello, channel_->peer()) : fail(hello.error());
   if (session.has_value()) {
     session_ = *session;
+    greeted_ = true;
+    kind_ = hello->kind;
     generation_ = hello->generation;
-    session_->join(*this);
+    if (kind_ == wire::Kind::kTransfers) {
+      welcome.channel = channel_name_ = session_->join_for_transfers(*this);
+    } else {
+      session_->join(*this);
+      if (session_->upstream() != nullptr) welcome.bits = wire::kWelcomeReach;
+    }
     welcome.inflight_max = wire::kInflightMax;
     welcome.inflight_bytes_max = wire::kInflightBytesMax;
-    welcome.session = session_->token();
+    if (kind_ == wire::Kind::kRequests) welcome.session = session_->token();
   } else {
     welcome.error = session.error().error();
     sentence = session.error().message();
@@ -121,6 +128,7 @@ Job& Connection::new_job() {
 }
 
 Result<memory::Memory> Connection::on_head(std::span<const std::byte> head, std::size_t payload_bytes) {
+  if (kind_ == wire::Kind::kTransfers) return fail(EPROTO, "a message on a connection that is for transfers");
   if (session_ == nullptr) {
     if (greeting_.refused) return fail(EPROTO, "a request behind a refused greeting");
     if (const Status status = greet(head, payload_bytes); !status.ok()) return fail(status);
@@ -131,7 +139,7 @@ Result<memory::Memory> Connection::on_head(std::span<const std::byte> head, std:
   job.bytes.assign(head.begin(), head.end());
   ROSS_TRY(job.request, wire::decode_request(job.bytes));
   if (const Status status = check_bounds(job, payload_bytes); !status.ok()) return fail(status);
-  if (job.buffer_bytes > 0 && job.request.op == Op::kWrite) {
+  if (job.buffer_bytes > 0 && job.request.op == Op::kWrite && !passes_by(job)) {
     job.buffer = server_.buffers().take(job.buffer_bytes);
     if (job.buffer.data == nullptr) return fail(ENOMEM);
   }
@@ -189,11 +197,18 @@ Status Connection::on_message() {
 }
 
 void Connection::go_on(Job& job) {
-  if (job.request.op == Op::kWrite && !job.request.windows.empty()) {
-    move(job, job.buffer_bytes);
-  } else {
+  if (job.request.op != Op::kWrite || job.request.windows.empty() || passes_by(job)) {
     begin(job);
+  } else if (Connection* const carrier = carrier_of(job)) {
+    move(job, *carrier, job.buffer_bytes);
+  } else {
+    finish(job, no_carrier());
   }
+}
+
+// Whether the job's data goes past this server.
+bool Connection::passes_by(const Job& job) const {
+  return names_channel(job.request) && session_->upstream() != nullptr;
 }
 
 void Connection::begin(Job& job) {
@@ -243,6 +258,11 @@ void Connection::finish(Job& job, Status status) {
   let_go(job);
   if (job.settles) settle(job, status);
   if (closed_) return release(job);
+  // A read that goes to windows; what was passed on has landed there already, or will.
+  const bool puts = job.request.op == Op::kRead && !job.request.windows.empty() && !passes_by(job);
+  Connection* const carrier = puts && status.ok() ? carrier_of(job) : nullptr;
+  if (puts && status.ok() && carrier == nullptr) status = no_carrier();
+  if (status.ok()) count_moved(job);
   if (!status.ok()) {
     job.reply.error = status.error();
     job.reply.retry = static_cast<std::uint8_t>(status.retry());
@@ -259,7 +279,8 @@ void Connection::finish(Job& job, Status status) {
   if (job.request.windows.empty()) {
     job.payload = job.loan.lent() ? job.loan.memory() : memory::Memory(job.buffer.data, job.reply_payload_bytes);
   } else {
-    move(job, job.reply_payload_bytes);
+    if (carrier != nullptr) move(job, *carrier, job.reply_payload_bytes);
+    if (carrier != nullptr && carrier != this) carrier->say_landed(job);
   }
   channel_->send(job);
 }
@@ -300,6 +321,10 @@ void Connection::release(Job& job) {
 
 void Connection::on_closed(const Status&) {
   closed_ = true;
+  if (kind_ == wire::Kind::kTransfers) {
+    if (session_ != nullptr) session_->leave_for_transfers(*this);
+    return server_.connection_ended(*this);
+  }
   if (session_ != nullptr) session_->leave(*this);
   // Nobody waits for their answers; with the last of them this connection may end.
   std::vector<Job*> left;

@@ -1,4 +1,8 @@
-// Connection: one channel of a peer: its greeting, then its requests in flight.
+// Connection: one channel of a peer: its greeting, then its requests in flight, or transfers alone.
+//
+// A connection for transfers carries data of requests that came by others of its session: the server's puts and gets, and behind
+// the puts of a read the word that they are out. Whatever its peer says on it is its end. So is a transfer that fails, or that
+// does not go on for kTransferPatienceNs; the requests it was for are answered EIO with the hint `endpoint`, unless they have been answered.
 //
 // A request becomes a Job when its head is decoded, runs as a coroutine when its data is here (its payload has landed, or was
 // got from the windows it names), and ends when its reply has been sent and what it puts into windows is out. The reply is
@@ -33,10 +37,14 @@ class Connection final : private fabric::Receiver {
   ~Connection();
   void start() { channel_->start(*this); }
   void cut_off() { channel_->close(); }
+  // Of one for transfers: its session ends.
+  void forget_session() { session_ = nullptr; }
   [[nodiscard]] std::uint64_t id() const { return id_; }
-  [[nodiscard]] bool greeted() const { return session_ != nullptr; }
+  [[nodiscard]] bool greeted() const { return greeted_; }
   // How often its client had tried to come back when it made this connection.
   [[nodiscard]] std::uint32_t generation() const { return generation_; }
+  // Of one for transfers: its name in requests.
+  [[nodiscard]] std::uint64_t channel_name() const { return channel_name_; }
 
  private:
   using File = Session::File;
@@ -52,6 +60,7 @@ class Connection final : private fabric::Receiver {
     Job* job;
   };
   static constexpr std::uint64_t kLentBytesMax = 16 * kMiB;  // at once
+  static constexpr std::int64_t kTransferPatienceNs = 15'000'000'000;
 
   // fabric::Receiver
   Result<memory::Memory> on_head(std::span<const std::byte> head, std::size_t payload_bytes) override;
@@ -82,9 +91,24 @@ class Connection final : private fabric::Receiver {
   Status unknown_handle(std::string_view what) const;
 
   // transfers.cc
+  // Whether the request is one whose data goes by a channel for transfers.
+  [[nodiscard]] static bool names_channel(const wire::Request& request) {
+    return request.node != 0 && !request.windows.empty();
+  }
+  // The same, on an agent: past this server.
+  [[nodiscard]] bool passes_by(const Job& job) const;
+  static Status no_carrier() { return Status(EIO, "the channel for the data is gone", Retry::kEndpoint); }
+  void count_moved(const Job& job);
+  // By whose channel the job's data goes; null: it is gone.
+  Connection* carrier_of(const Job& job);
   // Begins to move the first size_bytes of the job's buffer: to the peer's windows, or from them.
-  void move(Job& job, std::size_t size_bytes);
+  void move(Job& job, Connection& carrier, std::size_t size_bytes);
   static void moved(fabric::Transfer& transfer, int error);
+  // On a connection for transfers.
+  void say_landed(Job& job);
+  void transfer_begins();
+  void transfer_ends();
+  void watch_transfers();
   void watch_loans();
 
   // once.cc: a change that is asked for again
@@ -112,6 +136,9 @@ class Connection final : private fabric::Receiver {
   Work lock(Job& job);
   Work test_lock(Job& job);
   Work statfs(Job& job);
+  // reach.cc
+  Work reach(Job& job);
+  void tell_way(const Job& job);
   // pool_requests.cc
   Work open_container(Job& job);
   Work close_container(Job& job);
@@ -123,6 +150,7 @@ class Connection final : private fabric::Receiver {
   Work reclaimed(Job& job);
   // upstream.cc: of an agent's server
   Work pass_on(Job& job);
+  Work pass_windows(Job& job);
   Work open_container_upstream(Job& job);
   Work reopen_upstream(Job& job);
   bool may_go_upstream(const Job& job);
@@ -132,6 +160,12 @@ class Connection final : private fabric::Receiver {
   const std::unique_ptr<fabric::Channel> channel_;
   const std::size_t listener_;
   Session* session_ = nullptr;  // from the greeting on
+  bool greeted_ = false;
+  wire::Kind kind_ = wire::Kind::kRequests;
+  std::uint64_t channel_name_ = 0;  // for transfers
+  std::uint32_t transfers_ = 0;     // under way on it, for transfers
+  std::uint64_t transfers_ended_ = 0;
+  bool watches_transfers_ = false;
   std::uint32_t generation_ = 0;
   Greeting greeting_;
   std::vector<std::unique_ptr<Job>> spare_jobs_;

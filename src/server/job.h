@@ -22,8 +22,15 @@ struct Job;
 // The transfer between a job's buffer and one window.
 struct Move : fabric::Transfer {
   Job* job = nullptr;
+  Connection* carrier = nullptr;  // whose channel it is on
   fabric::Window remote;
   std::vector<memory::Span> spans;  // of local, where it is lent memory
+};
+
+// The word behind a read's puts on a channel for transfers.
+struct LandedWord : fabric::Outgoing {
+  Job* job = nullptr;
+  Connection* carrier = nullptr;
 };
 
 struct Job : fabric::Outgoing {
@@ -35,8 +42,9 @@ struct Job : fabric::Outgoing {
   fs::Loan loan;           // the data of a read that was not
   std::size_t buffer_bytes = 0;
   std::vector<Move> moves;  // one for each window; of earlier requests, too
-  std::size_t uses = 0;     // of the channel: moves under way, and the reply
-  bool failed = false;      // a move
+  LandedWord landed;
+  std::size_t uses = 0;  // of channels: moves under way, the word behind them, and the reply
+  bool failed = false;   // a move
   std::uint64_t counted_bytes = 0;
   bool counted = false;  // in the connection's requests in flight
   bool lock_wait = false;

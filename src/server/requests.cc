@@ -109,6 +109,8 @@ Connection::Work Connection::run(Job& job) {
       return open_again(job, job.request.node, job.request.mode, job.request.file);
     case Op::kReclaimed:
       return reclaimed(job);
+    case Op::kReach:
+      return reach(job);
   }
   return Work::ready(Status(EBADMSG, "a request for nothing known"));
 }
@@ -127,9 +129,12 @@ Connection::Work Connection::getattr(Job& job) {
 
 Connection::Work Connection::read(Job& job) {
   if (job.request.mode > wire::kReadChecksums) co_return Status(EINVAL, "a request with a value that means nothing");
+  if (passes_by(job)) co_return co_await pass_windows(job);
+  const Connection* const carrier = carrier_of(job);
+  if (carrier == nullptr) co_return no_carrier();
   // From where it lies, if the peer's network can fetch it there and the peer does not keep much waiting: what is lent
   // keeps freed space from being used again.
-  if (lends_ && lent_bytes_ + job.buffer_bytes <= kLentBytesMax) {
+  if (carrier->lends_ && lent_bytes_ + job.buffer_bytes <= kLentBytesMax) {
     lent_bytes_ += job.buffer_bytes;
     if (job.request.mode == wire::kReadChecksums) job.loan.leave_checks_to_reader();
     const Result<bool> lent = co_await job.fs->lend(job.file->id, job.request.a, job.buffer_bytes, job.loan);
@@ -158,6 +163,7 @@ Connection::Work Connection::read(Job& job) {
 }
 
 Connection::Work Connection::write(Job& job) {
+  if (passes_by(job)) co_return co_await pass_windows(job);
   const memory::Memory from(job.buffer.data, job.buffer_bytes);
   ROSS_JOB_TRY(job.reply.value, co_await job.fs->write(job.file->id, job.request.a, from));
   co_return Status();

@@ -218,6 +218,7 @@ void Server::admit(std::unique_ptr<fabric::Channel> channel, std::size_t listene
 
 Result<Session*> Server::session_for(const wire::Hello& hello, const fabric::Peer& peer) {
   if (stopping_) return fail(ESHUTDOWN, "the server is stopping");
+  if (hello.kind == wire::Kind::kTransfers) return session_for_transfers(hello.session, peer);
   if (hello.session != wire::Token{}) {
     const auto found = sessions_.find(hello.session);
     if (found == sessions_.end()) refuse(identity::Reason::kSession, {}, peer, "join a session");
@@ -283,7 +284,17 @@ void Server::connection_ended(Connection& connection) {
   stop_when_empty();
 }
 
+void Server::count(const Moved& moved) {
+  moved_.here.fetch_add(moved.here, std::memory_order_relaxed);
+  moved_.direct.fetch_add(moved.direct, std::memory_order_relaxed);
+  moved_.past.fetch_add(moved.past, std::memory_order_relaxed);
+}
+
 void Server::session_ended(Session& session) {
+  if (const Moved& moved = session.moved; options_.upstream && moved.here + moved.past > 0) {
+    log().info("host pid {} uid {} has gone: {} bytes of its data went past this agent, {} were staged",
+               session.peer().pid, session.peer().uid, moved.past, moved.here);
+  }
   {
     const std::lock_guard lock(mutex_);
     const auto found = std::find(peers_.begin(), peers_.end(), session.peer().pid);

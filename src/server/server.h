@@ -74,6 +74,13 @@ struct Begun {
 using BeginUpstream =
     std::function<runtime::Task<Result<std::unique_ptr<client::Session>>>(const Applicant& applicant, Worker& worker)>;
 
+// Which way data goes that a host behind an agent reads and writes, beyond what a message carries along.
+enum class Placement : std::uint8_t {
+  kAuto,    // straight between the host's memory and the engine, where the host reaches it
+  kDirect,  // the same; who cannot is told of in the log
+  kStaged,  // through the agent's memory
+};
+
 struct ServerOptions {
   std::chrono::milliseconds tell_after{2'000};  // finish() says on stderr for whom it waits
   std::chrono::milliseconds patience{600'000};  // then peers are cut off; 0: at once, without a word
@@ -89,6 +96,8 @@ struct ServerOptions {
   std::chrono::milliseconds session_lifetime{0};
   // Makes it an agent's server, which does not use its pool and does not remember.
   BeginUpstream upstream;
+  Placement placement = Placement::kAuto;   // of an agent's
+  std::set<std::string> staged_containers;  // whose data it stages in any case
   // Simulation: the loop it runs on, which the caller drives; calls that block are made there, too. Null: a thread with a loop of
   // its own.
   runtime::Loop* loop = nullptr;
@@ -134,6 +143,13 @@ class Server final : public client::Hosting {
   };
   // How many changes were asked for again after they had been made.
   [[nodiscard]] const AskedAgain& asked_again() const { return asked_again_; }
+  // Bytes of reads and writes so far: Moved, by all sessions.
+  struct MovedByAll {
+    std::atomic<std::uint64_t> here = 0;
+    std::atomic<std::uint64_t> direct = 0;
+    std::atomic<std::uint64_t> past = 0;
+  };
+  [[nodiscard]] const MovedByAll& moved() const { return moved_; }
   // Processes with a session now.
   [[nodiscard]] std::vector<pid_t> peers();
   // Where it is reached, in the order of the listeners.
@@ -177,6 +193,19 @@ class Server final : public client::Hosting {
   // Writes an attempt into the audit, if there are tenants.
   void refuse(identity::Reason reason, const identity::Principal& who, const fabric::Peer& peer,
               std::string_view what) const;
+  // ---- channels for transfers (reach.cc) ----
+  [[nodiscard]] bool places_directly() const { return options_.placement != Placement::kStaged; }
+  [[nodiscard]] Placement placement() const { return options_.placement; }
+  [[nodiscard]] bool stages(std::string_view container) const {
+    return options_.staged_containers.contains(std::string(container));
+  }
+  // Admits one, within kGreetingNs. EUSERS.
+  Result<wire::Token> token_for_transfers(Session& session);
+  void forget_transfer_tokens(const Session& session);
+  [[nodiscard]] std::vector<wire::Reach::Way> ways() const;
+  [[nodiscard]] std::uint64_t random_number() const;
+  void count(const Moved& moved);
+  // ----
   void connection_ended(Connection& connection);
   void session_ended(Session& session);
   // ---- on the worker's thread ----
@@ -205,6 +234,8 @@ class Server final : public client::Hosting {
   template <class T>
   T on_loop(std::function<T()> work, T stopped);
   Status with_session(const wire::Token& token, const Applicant& applicant, const std::function<void(Session&)>& work);
+  // ESTALE for a token that admits nobody.
+  Result<Session*> session_for_transfers(const wire::Token& token, const fabric::Peer& peer);
   void release_orphans();
   void end_reclaiming();
   runtime::Task<Result<Begun>> find_or_make(const Applicant& applicant);
@@ -229,6 +260,7 @@ class Server final : public client::Hosting {
   std::vector<std::string> addresses_;
 
   AskedAgain asked_again_;  // any thread
+  MovedByAll moved_;        // any thread
 
   // owner thread (thread_, or the caller's)
   Buffers buffers_;
@@ -240,9 +272,14 @@ class Server final : public client::Hosting {
   std::uint64_t next_connection_ = 1;
   absl::flat_hash_map<std::uint64_t, std::unique_ptr<Connection>> connections_;
   std::map<wire::Token, std::unique_ptr<Session>> sessions_;
-  std::size_t greetings_ = 0;                    // connections that have not greeted
-  std::size_t beginning_ = 0;                    // sessions at their begin, and what else it does for itself
-  std::set<wire::ClientId> beginning_upstream_;  // clients
+  struct Awaited {
+    Session* session = nullptr;
+    std::int64_t until_ns = 0;
+  };
+  std::map<wire::Token, Awaited> transfer_tokens_;  // of channels for transfers
+  std::size_t greetings_ = 0;                       // connections that have not greeted
+  std::size_t beginning_ = 0;                       // sessions at their begin, and what else it does for itself
+  std::set<wire::ClientId> beginning_upstream_;     // clients
 
   // guarded by mutex_
   std::mutex mutex_;

@@ -99,6 +99,7 @@ void Session::look_for_connection(std::uint64_t absence, std::int64_t until_ns) 
 
 void Session::end_now() {
   leaving = true;
+  end_transfers();
   runtime::spawn(clean_up(), [this](Status) { server_.session_ended(*this); });
 }
 

@@ -37,6 +37,13 @@ class Connection;
 class Server;
 struct Job;
 
+// Bytes of reads and writes, by the way they took.
+struct Moved {
+  std::uint64_t here = 0;    // between this process and the peer: staged, on an agent
+  std::uint64_t direct = 0;  // between this process and the memory of a host, past the agent that asked
+  std::uint64_t past = 0;    // between a host and the server upstream, past this agent
+};
+
 class Session {
  public:
   // An open file of the peer.
@@ -107,6 +114,16 @@ class Session {
   void give_up();
   // It has no connection (yet): when nobody comes within so long it ends.
   void wait_for_connection(std::int64_t patience_ns);
+  // ---- channels for transfers (reach.cc) ----
+  // The name of one that joins; random, so that a request from before the server's restart does not mean another's.
+  std::uint64_t join_for_transfers(Connection& connection);
+  void leave_for_transfers(Connection& connection);
+  // Null: there is none of this name any more.
+  [[nodiscard]] Connection* for_transfers(std::uint64_t channel) const;
+  // Ends them all.
+  void end_transfers();
+  [[nodiscard]] std::size_t transfer_channels() const { return transfer_channels_.size(); }
+
   // Releases everything now. Of a client that may come back to the server's next life, the store keeps what it remembers.
   void end_now();
 
@@ -130,6 +147,9 @@ class Session {
   std::uint32_t jobs = 0;        // of all connections
   std::uint32_t lock_waits = 0;  // of these, those that may wait for a lock
   std::uint32_t opening = 0;     // opens at work, which will be files
+  Moved moved;
+  absl::flat_hash_set<std::uint32_t> staged;  // containers, on an agent
+  bool told_staged = false;                   // the log has it that large data of this session is staged
 
  private:
   void look_at_lifetime();
@@ -150,6 +170,7 @@ class Session {
   std::unique_ptr<ProcessWatch> process_;      // null: not seen
   std::shared_ptr<client::Session> upstream_;  // with the containers opened over it
   bool ended_ = false;                         // by the peer's own word
+  absl::flat_hash_map<std::uint64_t, Connection*> transfer_channels_;
   std::uint64_t absences_ = 0;
 };
 

@@ -8,7 +8,23 @@ namespace ross::server {
 
 using wire::Op;
 
-void Connection::move(Job& job, std::size_t size_bytes) {
+Connection* Connection::carrier_of(const Job& job) {
+  return names_channel(job.request) ? session_->for_transfers(job.request.node) : this;
+}
+
+void Connection::count_moved(const Job& job) {
+  const Op op = job.request.op;
+  if (op != Op::kRead && op != Op::kWrite) return;
+  Moved moved;
+  const std::uint64_t bytes = op == Op::kRead ? job.reply.value : job.buffer_bytes;
+  (!names_channel(job.request) ? moved.here : passes_by(job) ? moved.past : moved.direct) = bytes;
+  session_->moved.here += moved.here;
+  session_->moved.direct += moved.direct;
+  session_->moved.past += moved.past;
+  server_.count(moved);
+}
+
+void Connection::move(Job& job, Connection& carrier, std::size_t size_bytes) {
   const std::vector<wire::WindowPart>& windows = job.request.windows;
   if (job.moves.size() < windows.size()) job.moves.resize(windows.size());
   // All of them counted before the first can be done.
@@ -21,6 +37,7 @@ void Connection::move(Job& job, std::size_t size_bytes) {
     Move& move = job.moves[i];
     const std::size_t step = std::min<std::size_t>(window.size_bytes, size_bytes - at);
     move.job = &job;
+    move.carrier = &carrier;
     move.remote.size_bytes = window.offset_bytes + window.size_bytes;
     move.remote.key = window.key;
     move.window = &move.remote;
@@ -31,14 +48,15 @@ void Connection::move(Job& job, std::size_t size_bytes) {
       move.region = nullptr;
     } else {
       move.local = memory::Memory(job.buffer.data + at, step);
-      move.region = Buffers::region(job.buffer, listener_);
+      move.region = Buffers::region(job.buffer, carrier.listener_);
     }
     move.done = moved;
     at += step;
+    carrier.transfer_begins();
     if (job.request.op == Op::kWrite) {
-      channel_->get(move);
+      carrier.channel_->get(move);
     } else {
-      channel_->put(move);
+      carrier.channel_->put(move);
     }
   }
 }
@@ -46,10 +64,15 @@ void Connection::move(Job& job, std::size_t size_bytes) {
 void Connection::moved(fabric::Transfer& transfer, int error) {
   Job& job = *static_cast<Move&>(transfer).job;
   Connection& connection = *job.connection;
+  Connection& carrier = *static_cast<Move&>(transfer).carrier;
+  carrier.transfer_ends();
   job.failed = job.failed || error != 0;
   if (--job.uses > 0) return;
   if (job.request.op != Op::kWrite) {
     connection.release(job);
+  } else if (&carrier != &connection && (job.failed || connection.closed_)) {
+    // Not begun: it can be asked for again.
+    connection.finish(job, no_carrier());
   } else if (!job.failed) {
     connection.begin(job);
   } else {
@@ -58,6 +81,48 @@ void Connection::moved(fabric::Transfer& transfer, int error) {
     connection.let_go(job);
     connection.release(job);
   }
+}
+
+// ---- of a connection for transfers ----
+
+void Connection::say_landed(Job& job) {
+  LandedWord& word = job.landed;
+  word.job = &job;
+  word.carrier = this;
+  word.head.clear();
+  wire::encode(wire::Landed{.ticket = job.request.other}, word.head);
+  word.sent = [](fabric::Outgoing& self, bool) {
+    const auto& done = static_cast<LandedWord&>(self);
+    done.carrier->transfer_ends();
+    if (--done.job->uses == 0) done.job->connection->release(*done.job);
+  };
+  ++job.uses;
+  transfer_begins();
+  channel_->send(word);
+}
+
+void Connection::transfer_begins() {
+  ++transfers_;
+  if (kind_ == wire::Kind::kTransfers) watch_transfers();
+}
+
+void Connection::transfer_ends() {
+  --transfers_;
+  ++transfers_ended_;
+}
+
+// A host that cannot be reached any more, or does not want to be, holds up those who wait for its data.
+void Connection::watch_transfers() {
+  if (watches_transfers_) return;
+  watches_transfers_ = true;
+  runtime::Loop& loop = server_.loop();
+  loop.at(loop.clock().monotonic_ns() + kTransferPatienceNs, [this, alive = alive_, ended = transfers_ended_] {
+    if (!*alive || closed_) return;
+    watches_transfers_ = false;
+    if (transfers_ == 0) return;
+    if (transfers_ended_ == ended) return cut_off();
+    watch_transfers();
+  });
 }
 
 // A peer that takes nothing of what it was lent for so long is cut off: space that is freed meanwhile waits for it.

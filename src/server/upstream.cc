@@ -68,11 +68,38 @@ Connection::Work Connection::pass_on(Job& job) {
   co_return Status();
 }
 
+// The windows go on to who has the channel they are for, if nobody in between must see the data.
+Connection::Work Connection::pass_windows(Job& job) {
+  const wire::Request& request = job.request;
+  if (!server_.places_directly() || session_->staged.contains(request.container) || !job.fs->passes_windows()) {
+    co_return Status(EIO, "the agent stages the data of this container", Retry::kEndpoint);
+  }
+  const memory::Windows windows{.channel = request.node,
+                                .ticket = request.other,
+                                .parts = request.windows,
+                                .owner_checks = request.mode == wire::kReadChecksums,
+                                .checksums = &job.text};
+  const memory::Memory memory(windows);
+  Result<std::uint64_t> moved = fail(EBADMSG);
+  if (request.op == wire::Op::kRead) {
+    moved = co_await job.fs->read(job.file->id, request.a, memory);
+  } else {
+    moved = co_await job.fs->write(job.file->id, request.a, memory);
+  }
+  if (!moved.has_value()) co_return std::move(moved).error();
+  job.reply.value = *moved;
+  co_return Status();
+}
+
 Connection::Work Connection::open_container_upstream(Job& job) {
   if (Status status = co_await pass_on(job); !status.ok()) co_return status;
   const auto number = static_cast<std::uint32_t>(job.reply.value);
   auto& container = session_->containers[number];
   if (container == nullptr) container = client::open_by_number(session_->upstream(), number);
+  if (server_.stages(job.request.name)) {
+    session_->staged.insert(number);
+    job.text = "the agent stages the data of this container";
+  }
   co_return Status();
 }
 

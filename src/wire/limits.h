@@ -24,7 +24,8 @@ inline constexpr std::size_t kWindowKeyBytesMax = 256;
 inline constexpr std::uint32_t kInflightMax = 256;
 inline constexpr std::uint32_t kInflightBytesMax = 32 * 1024 * 1024;
 inline constexpr std::uint32_t kLockWaitsMax = 1024;   // waits for locks, which are not counted as in flight
-inline constexpr std::uint32_t kConnectionsMax = 256;  // of one session
+inline constexpr std::uint32_t kConnectionsMax = 256;  // of one session; as many again for transfers
+inline constexpr std::size_t kWaysMax = 16;            // to a server, for transfers
 inline constexpr std::uint16_t kSlotsMax = 8192;       // changes that a session may have under way
 // Ids of requests with a slot are below this: from here on they are an agent's own, among those that it passes on.
 inline constexpr std::uint64_t kAgentIdsBegin = std::uint64_t{1} << 63;

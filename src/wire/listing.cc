@@ -6,6 +6,7 @@ namespace ross::wire {
 namespace {
 
 constexpr std::size_t kPathBytesMax = 4096;
+constexpr std::size_t kAddressBytesMax = 1024;  // of a fabric
 constexpr std::size_t kMessageBytesMax = 4096;
 
 std::unexpected<Status> bad() { return fail(EBADMSG, "a listing whose items do not add up to its length"); }
@@ -133,6 +134,35 @@ Result<PoolInfo> decode_pool_info(std::string_view text) {
     info.devices.push_back(device);
   }
   return info;
+}
+
+std::string encode(const Reach& reach) {
+  std::string text;
+  put(text, reach.token);
+  put_short(text, reach.machine.substr(0, kNameBytesMax));
+  for (const Reach::Way& way : reach.ways) {
+    put(text, static_cast<std::uint8_t>(way.same_machine_only));
+    put_short(text, way.backend.substr(0, kNameBytesMax));
+    put_short(text, way.address.substr(0, kAddressBytesMax));
+  }
+  return text;
+}
+
+Result<Reach> decode_reach(std::string_view text) {
+  Reach reach;
+  Taker taker(text);
+  reach.token = taker.take<Token>();
+  reach.machine = taker.take_short(kNameBytesMax);
+  if (!taker.ok()) return bad();
+  while (!taker.empty()) {
+    Reach::Way& way = reach.ways.emplace_back();
+    const auto same_machine_only = taker.take<std::uint8_t>();
+    way.same_machine_only = same_machine_only == 1;
+    way.backend = taker.take_short(kNameBytesMax);
+    way.address = taker.take_short(kAddressBytesMax);
+    if (!taker.ok() || same_machine_only > 1 || reach.ways.size() > kWaysMax) return bad();
+  }
+  return reach;
 }
 
 }  // namespace ross::wire

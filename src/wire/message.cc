@@ -77,19 +77,28 @@ void encode(const Welcome& welcome, std::string_view sentence, std::vector<std::
 Result<Hello> decode_hello(std::span<const std::byte> bytes) {
   Taker taker(text_of(bytes));
   ROSS_TRY(const Hello hello, decode_greeting<Hello>(taker));
-  if (bytes.size() != sizeof hello || hello.reserved != 0) return bad("a greeting that is none");
+  if (bytes.size() != sizeof hello || hello.kind > Kind::kTransfers) return bad("a greeting that is none");
   return hello;
 }
 
 Result<Welcomed> decode_welcome(std::span<const std::byte> bytes) {
   Taker taker(text_of(bytes));
   ROSS_TRY(const Welcome welcome, decode_greeting<Welcome>(taker));
-  if (welcome.reserved != 0 || welcome.error < 0 || bytes.size() > sizeof welcome + kSentenceBytesMax)
+  if (welcome.bits > kWelcomeReach || welcome.error < 0 || bytes.size() > sizeof welcome + kSentenceBytesMax)
     return bad("a greeting that is none");
   if (welcome.error == 0 && (welcome.inflight_max == 0 || welcome.inflight_bytes_max < kPayloadBytesMax)) {
     return bad("the server grants nothing");
   }
   return Welcomed{welcome, text_of(bytes).substr(sizeof welcome)};
+}
+
+void encode(const Landed& landed, std::vector<std::byte>& bytes) { add(bytes, &landed, sizeof landed); }
+
+Result<Landed> decode_landed(std::span<const std::byte> bytes) {
+  Taker taker(text_of(bytes));
+  const auto landed = taker.take<Landed>();
+  if (!taker.ok() || !taker.empty() || landed.ticket == 0) return bad("a word about transfers that is none");
+  return landed;
 }
 
 void encode(const Request& request, std::vector<std::byte>& bytes) {
@@ -139,6 +148,11 @@ void add_window(const WindowPart& window, std::vector<std::byte>& bytes) {
                             .reserved = 0};
   add(bytes, &header, sizeof header);
   add(bytes, window.key.data(), window.key.size());
+}
+
+void set_channel(std::uint64_t channel, std::uint64_t ticket, std::vector<std::byte>& bytes) {
+  std::memcpy(bytes.data() + offsetof(RequestHeader, node), &channel, sizeof channel);
+  std::memcpy(bytes.data() + offsetof(RequestHeader, other), &ticket, sizeof ticket);
 }
 
 namespace {

@@ -23,42 +23,55 @@
 #include <vector>
 
 #include "base/status.h"
+#include "memory/memory.h"
 #include "wire/limits.h"
 
 namespace ross::wire {
 
 inline constexpr std::uint32_t kMagic = 0x53534f52;  // "ROSS"
-inline constexpr std::uint16_t kVersion = 5;
+inline constexpr std::uint16_t kVersion = 6;
 
 // Names a session to its server; random, so that nobody joins another's. Zeros: none.
 using Token = std::array<std::uint8_t, 16>;
 // Names a client for as long as it lives, through all its connections; random, and nobody else's business. Zeros: none.
 using ClientId = std::array<std::uint8_t, 16>;
 
+// What a connection is for.
+enum class Kind : std::uint16_t {
+  kRequests = 0,
+  kTransfers = 1,  // data alone, of requests that reach the server another way (decisions/0013)
+};
+
 // The first message of a connection, by who made it; nothing else is heard before it.
 struct Hello {
   std::uint32_t magic = kMagic;
   std::uint16_t version = kVersion;
-  std::uint16_t reserved = 0;
+  Kind kind = Kind::kRequests;
   std::int32_t pid = 0;
   std::uint32_t generation =
-      0;            // how often the client has tried to come back; a higher one ends the connections of lower ones
-  Token session{};  // the session this connection joins; zeros: a new one
+      0;  // how often the client has tried to come back; a higher one ends the connections of lower ones
+  // The session this connection joins; zeros: a new one. For transfers: what kReach gave, good for one connection.
+  Token session{};
 };
 static_assert(sizeof(Hello) == 32);
+
+enum WelcomeBits : std::uint16_t {
+  kWelcomeReach = 1,  // it stands before another, which data can go to straight: kReach says how, or why not
+};
 
 // The answer: a place in a session, or why there is none, in a sentence behind it.
 struct Welcome {
   std::uint32_t magic = kMagic;
   std::uint16_t version = kVersion;
-  std::uint16_t reserved = 0;
+  std::uint16_t bits = 0;  // WelcomeBits
   std::int32_t pid = 0;
   std::int32_t error = 0;  // a positive errno
   std::uint32_t inflight_max = 0;
   std::uint32_t inflight_bytes_max = 0;
   Token session{};
+  std::uint64_t channel = 0;  // of one for transfers: its name in requests; random
 };
-static_assert(sizeof(Welcome) == 40);
+static_assert(sizeof(Welcome) == 48);
 
 void encode(const Hello& hello, std::vector<std::byte>& bytes);
 void encode(const Welcome& welcome, std::string_view sentence, std::vector<std::byte>& bytes);
@@ -69,6 +82,15 @@ struct Welcomed {
   std::string_view sentence;  // a view into the bytes
 };
 Result<Welcomed> decode_welcome(std::span<const std::byte> bytes);
+
+// The only message after the greeting on a connection for transfers, from the server: what was put before it on this connection is
+// the data of the read that has this ticket, all of it.
+struct Landed {
+  std::uint64_t ticket = 0;
+};
+static_assert(sizeof(Landed) == 8);
+void encode(const Landed& landed, std::vector<std::byte>& bytes);
+Result<Landed> decode_landed(std::span<const std::byte> bytes);
 
 // What is asked, and which fields of Request it uses besides container and, where permissions matter, the credential.
 // "attr" and "value" after the arrow are what the reply holds.
@@ -99,6 +121,8 @@ enum class Op : std::uint16_t {
   kCreateUnnamed,  // node mode -> attr value (file)
   kPublish,        // file node name
   kClose,          // file
+  // With windows of a channel for transfers: node is the channel (0: the windows are of the channel the request came by), other
+  // the ticket, which the client has not used before on that channel.
   kRead,       // file a (offset) b (bytes) mode (ReadModes) [windows] -> value text (checksums) payload (no windows)
   kWrite,      // file a (offset), payload or windows -> value
   kFallocate,  // file mode (kind) a (offset) b (bytes)
@@ -112,7 +136,9 @@ enum class Op : std::uint16_t {
   // ---- whole ----
   kStatfs,  // -> text (StatFs)
   // ---- the pool ----
-  kContainerOpen,  // name container (the number it has, of a client that comes back; 0: a new one) -> value (container)
+  // name container (the number it has, of a client that comes back; 0: a new one)
+  //   -> value (container) text (why no data of it goes past an agent; empty: it may)
+  kContainerOpen,
   kContainerClose,    // container
   kContainerCreate,   // name a (quota bytes) b (quota nodes)
   kContainerSet,      // name a b
@@ -126,7 +152,8 @@ enum class Op : std::uint16_t {
   kPing,       // -> nothing, at once
   kReopen,     // container file (the number it has) node mode (OpenBits) -> attr; of a client that comes back
   kReclaimed,  // a client that comes back has again what it held
-  kLast = kReclaimed,
+  kReach,      // text (why the last way was none, for the log; empty: the first time) -> text (Reach)
+  kLast = kReach,
 };
 
 // Whether doing it twice is more than doing it once. Such a request of a session that outlives connections has a slot.
@@ -155,11 +182,7 @@ enum LockModes : std::uint32_t {
 };
 
 // A part of a window of the requesting side, as the fabric names it (fabric/endpoint.h).
-struct WindowPart {
-  std::uint64_t offset_bytes = 0;  // in the window
-  std::uint64_t size_bytes = 0;
-  std::string_view key;
-};
+using WindowPart = memory::WindowPart;
 
 // Slots: a session numbers its changes under way, 1 to kSlotsMax, and uses a number again when it has the answer. The server
 // remembers the last change of each, by its id, so that one whose answer was lost is answered again and not done again. Ids in
@@ -258,6 +281,8 @@ void encode(const Request& request, std::vector<std::byte>& bytes);
 void encode(const Reply& reply, std::vector<std::byte>& bytes);
 // Adds a window to a request that was encoded, is all of bytes, and has fewer than kWindowsMax.
 void add_window(const WindowPart& window, std::vector<std::byte>& bytes);
+// Says of such a read or write of whose channel its windows are.
+void set_channel(std::uint64_t channel, std::uint64_t ticket, std::vector<std::byte>& bytes);
 Result<Request> decode_request(std::span<const std::byte> bytes);
 Result<Reply> decode_reply(std::span<const std::byte> bytes);
 
@@ -355,6 +380,18 @@ struct PoolInfo {
   std::vector<Device> devices;
 };
 
+// Where a connection for transfers can be made, and by which token, once and soon.
+struct Reach {
+  struct Way {
+    std::string_view backend;
+    std::string_view address;
+    bool same_machine_only = false;
+  };
+  Token token{};
+  std::string_view machine;  // of the server's kernel
+  std::vector<Way> ways;     // best first
+};
+
 // Appends one item to a listing; false, with nothing appended, when the listing would grow beyond kTextBytesMax.
 bool append(const DirEntry& entry, std::string& listing);
 bool append(const Container& container, std::string& listing);
@@ -366,5 +403,7 @@ Result<std::vector<std::string_view>> decode_names(std::string_view listing);
 // Devices that do not fit are left out.
 std::string encode(const PoolInfo& info);
 Result<PoolInfo> decode_pool_info(std::string_view text);
+std::string encode(const Reach& reach);
+Result<Reach> decode_reach(std::string_view text);
 
 }  // namespace ross::wire

@@ -114,6 +114,50 @@ TEST(Message, WindowsThatMakeNoSenseAreRefused) {
   EXPECT_FALSE(with(offsetof(RequestHeader, op), static_cast<std::uint16_t>(Op::kRead))) << "b says another size";
 }
 
+TEST(Message, AChannelIsNamedAfterwards) {
+  Request request = windowed(Op::kRead);
+  std::vector<std::byte> bytes = bytes_of(request);
+  set_channel(0x1234567890abcdef, 42, bytes);
+  const auto again = decode_request(bytes);
+  ASSERT_TRUE(again.has_value());
+  EXPECT_EQ(again->node, 0x1234567890abcdefU);
+  EXPECT_EQ(again->other, 42U);
+  request.node = again->node;
+  request.other = again->other;
+  EXPECT_EQ(bytes_of(request), bytes);
+}
+
+TEST(Message, TheWordThatDataHasLandedComesBackAndNothingElseIsOne) {
+  std::vector<std::byte> bytes;
+  encode(Landed{.ticket = 7}, bytes);
+  EXPECT_EQ(decode_landed(bytes)->ticket, 7U);
+  EXPECT_FALSE(decode_landed(std::span(bytes).first(7)).has_value());
+  bytes.push_back(std::byte{0});
+  EXPECT_FALSE(decode_landed(bytes).has_value());
+  bytes.assign(sizeof(Landed), std::byte{0});
+  EXPECT_FALSE(decode_landed(bytes).has_value());
+}
+
+TEST(Message, WaysComeBackAndNoMoreThanTheirBound) {
+  Reach reach{.token = {1, 2, 3}, .machine = "m", .ways = {}};
+  reach.ways.push_back({.backend = "tcp", .address = "10.0.0.7:1", .same_machine_only = false});
+  reach.ways.push_back({.backend = "shm", .address = "/run/s", .same_machine_only = true});
+  const std::string text = encode(reach);
+  const auto again = decode_reach(text);
+  ASSERT_TRUE(again.has_value());
+  EXPECT_EQ(again->token, reach.token);
+  ASSERT_EQ(again->ways.size(), 2U);
+  EXPECT_EQ(again->ways[1].address, "/run/s");
+  EXPECT_TRUE(again->ways[1].same_machine_only);
+  EXPECT_EQ(encode(*again), text);
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const auto part = decode_reach(text.substr(0, i));
+    EXPECT_TRUE(!part.has_value() || part->ways.size() < 2) << i;
+  }
+  reach.ways.assign(kWaysMax + 1, reach.ways[0]);
+  EXPECT_FALSE(decode_reach(encode(reach)).has_value());
+}
+
 TEST(Message, TheLargestRequestWithWindowsFitsAHead) {
   Request request = sample();
   request.op = Op::kWrite;

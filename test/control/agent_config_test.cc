@@ -30,6 +30,8 @@ TEST(AgentConfig, TheFileWithEveryDefaultIsTheDefault) {
   EXPECT_EQ(written->log_level, built_in.log_level);
   EXPECT_EQ(written->log_form, built_in.log_form);
   ASSERT_EQ(written->exports.size(), 1U);
+  EXPECT_EQ(written->exports[0].placement, ExportConfig().placement);
+  EXPECT_EQ(written->exports[0].staged_containers, ExportConfig().staged_containers);
 }
 
 TEST(AgentConfig, TakesWhatIsWritten) {
@@ -49,6 +51,8 @@ TEST(AgentConfig, TakesWhatIsWritten) {
     [[export]]
     url = "ross://10.0.0.8:7000/pool0"
     name = "other"
+    placement = "direct"
+    staged_containers = ["audited"]
   )");
   ASSERT_TRUE(config.has_value()) << config.error().message();
   EXPECT_EQ(config->control_listen, "[::1]:7000");
@@ -58,6 +62,9 @@ TEST(AgentConfig, TakesWhatIsWritten) {
   ASSERT_EQ(config->exports.size(), 2U);
   EXPECT_EQ(config->exports[0].name, "pool0");
   EXPECT_EQ(config->exports[1].name, "other");
+  EXPECT_EQ(placement_of(config->exports[0].placement).value(), server::Placement::kAuto);
+  EXPECT_EQ(placement_of(config->exports[1].placement).value(), server::Placement::kDirect);
+  EXPECT_EQ(config->exports[1].staged_containers, std::vector<std::string>{"audited"});
 }
 
 TEST(AgentConfig, RefusesWithTheLineAndWhatToDo) {
@@ -69,6 +76,8 @@ TEST(AgentConfig, RefusesWithTheLineAndWhatToDo) {
       {"[[export]]\nurl = \"/srv/p\"\n", "is no engine's pool: write ross://HOST:PORT/POOL"},
       {"[[export]]\nurl = \"ross://h/p/c\"\n", "names more than a pool"},
       {"[[export]]\nurl = \"http://h/p\"\n", "no scheme 'http:' is known"},
+      {pool + "placement = \"fast\"\n", "write auto, direct or staged"},
+      {pool + "placement = 1\n", "placement"},
       {pool + pool, "two exports are called p"},
       {pool + "[[pool]]\npath = \"/srv/p\"\n",
        "line 3: there is no [pool]: there are agent, control, data, engine, identity, log, tls"},

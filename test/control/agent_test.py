@@ -8,6 +8,7 @@ Usage: agent_test.py ROSS_ENGINE ROSS ROSS_AGENT ERRANDS. ROSS_ROUNDS: how often
 """
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -123,6 +124,52 @@ class People(WithAgent):
     def test_systemd_is_told(self):
         self.assertEqual(self.agent.stop(), 0)
         self.tells_systemd(lambda **options: Agent(self.folder, self.url, **options))
+
+
+class Placement(WithAgent):
+    """Which way large data goes, and what people are told of it."""
+
+    def info(self, url):
+        (told,) = json.loads(self.good(ROSS, "--json", "session", "info", url))
+        return told
+
+    def there_and_back(self):
+        (self.folder / "large").write_bytes(os.urandom(20_000_001))
+        self.good(ROSS, "cp", self.folder / "large", f"{self.through}/data/large")
+        self.good(ROSS, "cp", f"{self.through}/data/large", self.folder / "back")
+        self.assertEqual((self.folder / "large").read_bytes(), (self.folder / "back").read_bytes())
+
+    def staged_bytes(self):
+        return sum(int(number) for number in re.findall(r"went past this agent, (\d+) were staged", self.agent.log()))
+
+    def past_bytes(self):
+        return sum(int(number) for number in re.findall(r"gone: (\d+) bytes of its data went past", self.agent.log()))
+
+    def test_large_data_goes_past_the_agent(self):
+        told = self.info(self.through)
+        self.assertEqual(told["placement"], "direct")
+        self.assertIn(" at ", told["how"])
+        self.assertEqual(self.info(self.url)["placement"], "remote")
+        self.assertIn("past the agent", self.good(ROSS, "session", "info", self.through))
+        self.there_and_back()
+        self.assertEqual(self.agent.stop(), 0)
+        self.assertGreater(self.past_bytes(), 2 * 19_900_000, self.agent.log())
+        self.assertLess(self.staged_bytes(), 200_000, self.agent.log())
+
+    def test_an_agent_that_stages_says_so(self):
+        self.agent.stop()
+        self.agent = self.start_agent("--placement", "staged")
+        told = self.info(self.through)
+        self.assertEqual(told["placement"], "staged")
+        self.assertIn("stages all data", told["how"])
+        self.there_and_back()
+        self.assertEqual(self.agent.stop(), 0)
+        self.assertEqual(self.past_bytes(), 0)
+        self.assertGreaterEqual(self.staged_bytes(), 2 * 20_000_001)
+
+    def test_what_makes_no_sense_is_refused(self):
+        self.bad(AGENT, self.url, "--placement", "fast", code=2, says="write auto, direct or staged")
+        self.bad(ROSS, "session", "info", self.pool, says="has no session")
 
 
 class WithTls(Certificates, WithEngine):

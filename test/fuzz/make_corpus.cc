@@ -97,6 +97,10 @@ void write_wire() {
                                      .devices = {{.kind = 1, .path = "/dev/nvme0n1", .size_bytes = 1 << 30},
                                                  {.kind = 2, .path = "ram", .free_bytes = 7}}}));
 
+  write("reach", encode(Reach{.token = {1, 2, 3, 4},
+                              .machine = "0b0f6b9e-6a0c-4c55-9d0c-0e6a1f1f9c11",
+                              .ways = {{.backend = "tcp", .address = "10.0.0.7:7471"},
+                                       {.backend = "shm", .address = "/run/x.sock", .same_machine_only = true}}}));
   write("set_attr", as_text(set));
   write("lock",
         as_text(Lock{.owner = 1, .begin = 0, .end = UINT64_MAX, .pid = 9, .kind = 2, .flock = 1, .reserved = {}}));

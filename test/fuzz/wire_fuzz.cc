@@ -121,6 +121,24 @@ void check_pool_info(const Input& input) {
   ROSS_CHECK(encode(*info) == input.text());
 }
 
+void check_reach(const Input& input) {
+  if (const auto landed = decode_landed(input.bytes); accepted(landed)) {
+    Message again;
+    encode(*landed, again);
+    input.is(again);
+  }
+  if (input.bytes.size() > kTextBytesMax) return;
+  const auto reach = decode_reach(input.text());
+  if (!accepted(reach)) return;
+  ROSS_CHECK(reach->ways.size() <= kWaysMax);
+  input.holds(reach->machine);
+  for (const Reach::Way& way : reach->ways) {
+    input.holds(way.backend);
+    input.holds(way.address);
+  }
+  ROSS_CHECK(encode(*reach) == input.text());
+}
+
 template <class Fixed>
 void check_fixed(const Input& input) {
   const auto fixed = from_text<Fixed>(input.text());
@@ -138,6 +156,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   check_reply(input);
   check_listings(input);
   check_pool_info(input);
+  check_reach(input);
   check_fixed<SetAttr>(input);
   check_fixed<Lock>(input);
   check_fixed<StatFs>(input);

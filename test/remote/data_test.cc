@@ -91,6 +91,7 @@ class DataTest : public ::testing::Test {
     auto session =
         client::Session::connect(*transport::make_domain(), facing.addresses().at(0), begun->token, in_20_s());
     ASSERT_TRUE(session.has_value()) << session.error().message();
+    if (front != nullptr) front->prepare(**session);
     remote = *client::open_container(*std::move(session), "c");
     const auto opened = run(remote->create(kRoot, fs::kRootNode, "f", 0600, {.read = true, .write = true}));
     ASSERT_TRUE(opened.has_value());

@@ -44,7 +44,7 @@ class RawPeer final : private fabric::Receiver {
     send(head);
     const auto welcome = next();
     ROSS_CHECK(welcome.has_value() && wire::decode_welcome(*welcome).has_value(), "the server does not greet");
-    welcome_error_ = wire::decode_welcome(*welcome)->welcome.error;
+    welcome_ = wire::decode_welcome(*welcome)->welcome;
   }
   ~RawPeer() {
     if (channel_ != nullptr) channel_->close();
@@ -54,7 +54,14 @@ class RawPeer final : private fabric::Receiver {
   RawPeer& operator=(const RawPeer&) = delete;
 
   // Why the server does not want us; 0: it does.
-  [[nodiscard]] int welcome_error() const { return welcome_error_; }
+  [[nodiscard]] int welcome_error() const { return welcome_.error; }
+  [[nodiscard]] const wire::Welcome& welcome() const { return welcome_; }
+  // Lets its loop run until it has been cut off; false: it has not been.
+  bool ends() {
+    for (const std::int64_t until = deadline(); channel_ != nullptr && system_clock().monotonic_ns() < until;)
+      loop_->wait(until);
+    return channel_ == nullptr;
+  }
 
   void send(std::span<const std::byte> head, std::size_t payload_bytes = 0) {
     auto& message = *sent_.emplace_back(std::make_unique<Message>());
@@ -122,7 +129,7 @@ class RawPeer final : private fabric::Receiver {
   std::unique_ptr<fabric::Channel> channel_;
   std::deque<std::vector<std::byte>> heads_;
   std::vector<std::byte> payload_;
-  int welcome_error_ = 0;
+  wire::Welcome welcome_;
 };
 
 }  // namespace ross::remote_test

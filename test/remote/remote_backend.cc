@@ -81,7 +81,10 @@ class RemoteInstance final : public Instance {
     auto session = client::Session::connect(*std::move(clients_domain), facing.addresses().at(0), begun->token,
                                             system_clock().monotonic_ns() + kGreetingNs);
     if (!session.has_value()) return std::move(session).error();
-    if (front_ != nullptr) ROSS_STATUS((*session)->outlive(never_again, {}));
+    if (front_ != nullptr) {
+      front_->prepare(**session);
+      ROSS_STATUS((*session)->outlive(never_again, {}));
+    }
     auto opened = client::open_container(*std::move(session), kContainer);
     if (!opened.has_value()) return std::move(opened).error();
     fs_ = *std::move(opened);

@@ -38,6 +38,7 @@ class ReturningClientTest : public ::testing::Test {
     auto session =
         client::Session::connect(*fabric::tcp::make_domain({}), first.addresses().at(0), begun->token, in_20_s());
     EXPECT_TRUE(session.has_value()) << session.error().message();
+    prepare(**session);
     who.returning = true;
     const Status outlives = (*session)->outlive(
         [this, who, find = std::move(find)](std::int64_t) -> runtime::Task<Result<client::Recovery::Found>> {
@@ -51,6 +52,8 @@ class ReturningClientTest : public ::testing::Test {
     EXPECT_TRUE(outlives.ok()) << outlives.message();
     return *client::open_container(*std::move(session), "c");
   }
+  // A session, before its first call.
+  virtual void prepare(client::Session& session) { static_cast<void>(session); }
   template <class T>
   T run(runtime::Task<T> task) {
     return loop->block_on(std::move(task));

@@ -92,6 +92,7 @@ runtime::Task<std::string> ClusterClient::attach() {
   const Status outlives =
       session_->outlive([this](std::int64_t deadline_ns) { return come_back(deadline_ns); }, options);
   if (!outlives.ok()) co_return outlives.message();
+  if (cluster_.random().chance(1, 2)) reach();
   for (const auto& worker : workers_) run(work(*worker));
   if (turns_ == 0) co_return std::string();
   auto opened = co_await client::open_container_here(session_, shared_.container());
@@ -101,6 +102,23 @@ runtime::Task<std::string> ClusterClient::attach() {
   }
   open_.push_back(*std::move(opened));
   co_return co_await shared_.take_turns(*this, *open_.back(), turns_);
+}
+
+// Large data goes by a channel of its own, as past an agent, though there is none: what the three have to agree on is the same.
+void ClusterClient::reach() {
+  auto domain = fabric::sim::make_domain(cluster_.network(), host_);
+  ROSS_CHECK(domain.has_value(), "a host of the simulated network has no domain");
+  const std::shared_ptr<fabric::Domain> shared = *std::move(domain);
+  const auto choose = [shared](const wire::Reach& told) -> Result<std::vector<client::ReachableBy>> {
+    std::vector<client::ReachableBy> ways;
+    for (const wire::Reach::Way& way : told.ways) {
+      ways.push_back({.fabric = std::string(way.backend), .address = std::string(way.address), .domain = shared.get()});
+    }
+    return ways;
+  };
+  constexpr std::size_t kBytesMin[] = {0, 512, 4096};
+  session_->reach({.choose = choose, .bytes_min = kBytesMin[cluster_.random().below(3)], .asks_always = true});
+  cluster_.tell("{} has a way for data of its own", host_);
 }
 
 runtime::Task<std::string> ClusterClient::work(ClusterWorker& worker) {

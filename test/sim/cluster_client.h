@@ -55,6 +55,7 @@ class ClusterClient {
 
  private:
   runtime::Task<std::string> attach();
+  void reach();
   runtime::Task<std::string> work(ClusterWorker& worker);
   runtime::Task<Result<client::Recovery::Found>> come_back(std::int64_t deadline_ns);
   void run(runtime::Task<std::string> task);

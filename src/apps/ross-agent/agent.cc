@@ -6,6 +6,7 @@
 
 #include "apps/ross-agent/engine_pool.h"
 #include "apps/ross-agent/upstream.h"
+#include "base/log.h"
 
 namespace ross::agent_daemon {
 
@@ -13,6 +14,13 @@ Status Agent::serve(const Config& config, const ExportConfig& exported) {
   const auto url = attach::parse_url(exported.url, false);
   if (!url.has_value()) return url.error();
   server::ServerOptions options;
+  const auto placement = placement_of(exported.placement);
+  if (!placement.has_value()) return placement.error();
+  options.placement = *placement;
+  options.staged_containers.insert(exported.staged_containers.begin(), exported.staged_containers.end());
+  log().info("pool {}: large data {}", exported.name,
+             *placement == server::Placement::kStaged ? "is staged here"
+                                                      : "goes past this agent, for hosts that reach the engine");
   options.lease = std::chrono::milliseconds(config.lease_ms);
   options.upstream = upstream_at({.url = *url,
                                   .tls = config.engine_tls,

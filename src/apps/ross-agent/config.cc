@@ -22,7 +22,10 @@ Result<Config> parse_config(std::string_view content, std::string_view path) {
   daemon::TableList& list = form.lists["export"];
   list.begin_item = [&config] {
     ExportConfig& exported = config.exports.emplace_back();
-    return daemon::Keys{{"url", daemon::text(exported.url)}, {"name", daemon::text(exported.name)}};
+    return daemon::Keys{{"url", daemon::text(exported.url)},
+                        {"name", daemon::text(exported.name)},
+                        {"placement", daemon::text(exported.placement)},
+                        {"staged_containers", daemon::texts(exported.staged_containers)}};
   };
   list.end_item = [&config]() -> std::string {
     return config.exports.back().url.empty() ? "an export without a url" : "";
@@ -34,6 +37,13 @@ Result<Config> parse_config(std::string_view content, std::string_view path) {
 Result<Config> read_config(const std::string& path) {
   ROSS_TRY(const std::string content, read_file(path));
   return parse_config(content, path);
+}
+
+Result<server::Placement> placement_of(std::string_view word) {
+  if (word == "auto") return server::Placement::kAuto;
+  if (word == "direct") return server::Placement::kDirect;
+  if (word == "staged") return server::Placement::kStaged;
+  return fail(EINVAL, fmt::format("placement = \"{}\" is none: write auto, direct or staged", word));
 }
 
 Status complete(Config& config) {
@@ -52,6 +62,7 @@ Status complete(Config& config) {
     }
     if (exported.name.empty()) exported.name = url->pool;
     ROSS_STATUS(daemon::check_export_name(exported.name, exported.url));
+    if (const auto placement = placement_of(exported.placement); !placement.has_value()) return placement.error();
     if (!names.insert(exported.name).second) {
       return Status(EINVAL, fmt::format("two exports are called {}: give one another name", exported.name));
     }

@@ -15,12 +15,15 @@
 
 #include "apps/daemon/config.h"
 #include "client/control.h"
+#include "server/server.h"
 
 namespace ross::agent_daemon {
 
 struct ExportConfig {
-  std::string url;   // of a pool of an engine
-  std::string name;  // the pool's at the engine unless told
+  std::string url;                             // of a pool of an engine
+  std::string name;                            // the pool's at the engine unless told
+  std::string placement = "auto";              // placement_of()
+  std::vector<std::string> staged_containers;  // of the pool: whose data is staged in any case
 };
 
 struct Config : daemon::Config {
@@ -34,6 +37,8 @@ struct Config : daemon::Config {
 // Errors: ENOENT and the like for the file, EINVAL with the line for what is in it.
 Result<Config> read_config(const std::string& path);
 Result<Config> parse_config(std::string_view text, std::string_view path);
+// "auto", "direct" or "staged"; EINVAL.
+Result<server::Placement> placement_of(std::string_view word);
 // Names what is missing, checks what belongs together: at least one export, URLs of pools, names that differ, and daemon::check().
 Status complete(Config& config);
 

@@ -19,6 +19,7 @@ struct Line {
   std::string listen;
   std::string sockets;
   std::vector<std::string> fabrics;
+  std::string placement;
   bool check_only = false;
 };
 
@@ -29,7 +30,10 @@ Result<Config> configure(const Line& line) {
     ROSS_TRY(config, read_config(line.config_path));
   }
   if (!line.urls.empty()) config.exports.clear();
-  for (const std::string& url : line.urls) config.exports.push_back({.url = url, .name = {}});
+  for (const std::string& url : line.urls) config.exports.emplace_back().url = url;
+  if (!line.placement.empty()) {
+    for (ExportConfig& exported : config.exports) exported.placement = line.placement;
+  }
   if (!line.listen.empty()) config.control_listen = line.listen;
   if (!line.sockets.empty()) config.sockets = line.sockets;
   if (!line.fabrics.empty()) config.fabrics = line.fabrics;
@@ -64,6 +68,8 @@ int run(int argc, char** argv) {
       .option("--fabric", line.fabrics,
               "A fabric to offer to hosts (shm, tcp, ofi+tcp, ...); may be given several times")
       .one_each();
+  options.option("--placement", line.placement,
+                 "Large data: auto or direct (straight between host and engine, where the host reaches it), or staged");
   options.flag("--check-config", line.check_only, "Only say whether the configuration is good");
   if (const std::optional<int> ended = options.parse(argc, argv)) return *ended;
   const auto config = configure(line);

@@ -131,6 +131,7 @@ void add_commands(Commands& commands) {
   add_sync(commands);
   add_fsck(commands);
   add_auth(commands);
+  add_session(commands);
   add_bench(commands);
   add_completion(commands);
   add_version(commands);

@@ -104,6 +104,7 @@ void add_mv(Commands& commands);
 void add_pool(Commands& commands);
 void add_put(Commands& commands);
 void add_rm(Commands& commands);
+void add_session(Commands& commands);
 void add_stat(Commands& commands);
 void add_sync(Commands& commands);
 void add_version(Commands& commands);
