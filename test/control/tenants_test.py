@@ -74,11 +74,13 @@ class WithTenants(WithEngine):
         made = subprocess.Popen(words, env=credential | {"PATH": "/usr/bin:/bin"}, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
                                 text=True)
         self.addCleanup(made.stderr.close)
+        self.addCleanup(made.wait)
         self.addCleanup(made.kill)
         deadline = time.monotonic() + SECONDS
-        while made.poll() is None and self.good(ROSS, "ls", f"{url}/data", extra=credential) == "":
+        while made.poll() is None and " of tenant alice" not in self.engine.log():
             self.assertLess(time.monotonic(), deadline)
-        time.sleep(0.5)
+            time.sleep(0.02)
+        time.sleep(1)
         self.assertIsNone(made.poll())
         return made
 
