@@ -21,13 +21,13 @@ endfunction()
 add_custom_target(fast_tests)
 add_custom_target(thread_tests)
 
-# ross_quick_code(LIBRARY): tests that take longer to optimise than optimising saves when they run; the presets of the sanitizers
-# say how they are compiled. Not for tests that compute: without optimisation those take four times as long.
+# ross_quick_code(TARGET): tests that take longer to optimise than optimising saves when they run; the presets say how they are
+# compiled. Not for tests that compute: without optimisation those take four times as long.
 set(ROSS_QUICK_CODE_OPTIONS "" CACHE STRING "Options for the compiler when it compiles such tests")
 function(ross_quick_code name)
   target_compile_options(${name} PRIVATE ${ROSS_QUICK_CODE_OPTIONS})
   if(ROSS_QUICK_CODE_OPTIONS)
-    ross_own_headers(${name})
+    ross_quick_headers(${name})
   endif()
 endfunction()
 
@@ -50,12 +50,12 @@ function(ross_sanitized_test name)
 endfunction()
 
 # ross_test(status_test SOURCES status_test.cc DEPENDS ross::base LABELS fast TIMEOUT 60): a GoogleTest program; see above
-# for the labels and ONE_THREAD.
+# for the labels and ONE_THREAD. It is quick code unless it says COMPUTES.
 function(ross_test name)
   if(NOT ROSS_TESTS)
     return()
   endif()
-  cmake_parse_arguments(ARG "ONE_THREAD" "TIMEOUT" "SOURCES;DEPENDS;LABELS" ${ARGN})
+  cmake_parse_arguments(ARG "ONE_THREAD;COMPUTES" "TIMEOUT" "SOURCES;DEPENDS;LABELS" ${ARGN})
   if(NOT ARG_TIMEOUT)
     set(ARG_TIMEOUT 120)
   endif()
@@ -68,6 +68,9 @@ function(ross_test name)
   endif()
   add_executable(${name} ${ARG_SOURCES})
   target_link_libraries(${name} PRIVATE ${ARG_DEPENDS} GTest::gmock GTest::gtest_main)
+  if(NOT ARG_COMPUTES)
+    ross_quick_code(${name})
+  endif()
   add_test(NAME ${name} COMMAND ${name} --gtest_brief=1)
   ross_sanitized_test(${name} LABELS ${ARG_LABELS} TIMEOUT ${ARG_TIMEOUT} ${one_thread})
 endfunction()

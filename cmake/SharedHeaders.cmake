@@ -10,15 +10,22 @@ set(ROSS_SHARED_HEADERS
 
 # Makes the target NAME, whose precompiled headers others take.
 function(ross_precompile name)
+  cmake_parse_arguments(ARG "" "" "HEADERS;OPTIONS;DEPENDS" ${ARGN})
   add_library(${name} OBJECT ${PROJECT_SOURCE_DIR}/cmake/shared_headers.cc)
-  target_link_libraries(${name} PRIVATE ross_flags fmt::fmt absl::flat_hash_map absl::inlined_vector CLI11::CLI11)
-  list(TRANSFORM ARGN REPLACE "(.+)" "$<$<COMPILE_LANGUAGE:CXX>:\\1>")
-  target_precompile_headers(${name} PRIVATE ${ARGN})
+  target_compile_options(${name} PRIVATE ${ARG_OPTIONS})
+  target_link_libraries(${name} PRIVATE ross_flags fmt::fmt absl::flat_hash_map absl::inlined_vector ${ARG_DEPENDS})
+  list(TRANSFORM ARG_HEADERS REPLACE "(.+)" "$<$<COMPILE_LANGUAGE:CXX>:\\1>")
+  target_precompile_headers(${name} PRIVATE ${ARG_HEADERS})
 endfunction()
 
-# ross_program_headers(NAME): a target most of whose files read a command line.
-function(ross_program_headers name)
-  target_precompile_headers(${name} REUSE_FROM ross_program_headers)
+# ross_quick_headers(NAME): a target of quick code (RossTargets.cmake).
+function(ross_quick_headers name)
+  get_target_property(sources ${name} SOURCES)
+  if(sources MATCHES "[.]c(;|$)")
+    ross_own_headers(${name})
+  else()
+    target_precompile_headers(${name} REUSE_FROM ross_quick_headers)
+  endif()
 endfunction()
 
 # ross_own_headers(NAME): a target that can't take them, because its options or macros are others.

@@ -1,13 +1,16 @@
 """./quickstart: installs, builds, puts a real directory tree into a pool, takes it out again and compares.
 
+The way is the whole one: the host's commands reach an agent, as on a DPU, and the agent the engine that serves the pool; three
+processes, in three network namespaces where this user may make them (root may), else on loopback.
+
   ./quickstart                 does it all and leaves the pool for you to play with
   ./quickstart --once          does it all and removes the pool
   ./quickstart --source DIR    imports DIR instead of /usr
   ./quickstart --dir DIR       makes the pool below DIR, which must not exist or be empty
   ./quickstart --no-fio        leaves fio's DFS engine out (it needs Debian's source of fio from the network)
 
-Then fio's own DFS engine, unmodified, writes, reads back and verifies on the same pool, and a table says what was
-measured. Exit status 0 means that every step succeeded and that the tree came out as it went in.
+Then fio's own DFS engine, unmodified, writes, reads back and verifies by the same way, and tables say what was
+measured: this, and a quick grid with an agent and without. Exit status 0 means that every step succeeded and that the tree came out as it went in.
 """
 
 import argparse
@@ -16,18 +19,19 @@ import os
 import pathlib
 import shutil
 import signal
-import stat
 import sys
 import tempfile
 import time
 
+import chain
 import steps
+from tree import Tree
 
 ROOT = steps.ROOT
 LOGS = ROOT / "build" / "quickstart"
 ROSS = ROOT / "build" / "release" / "src" / "apps" / "ross" / "ross"
 CONTAINER = "demo"
-BUILD_TARGETS = ["ross"]
+BUILD_TARGETS = ["ross", "ross-engine", "ross-agent", "ross_libdaos"]
 
 FILES_WANTED = 50_000
 BYTES_WANTED = 1 << 30
@@ -36,12 +40,12 @@ GIB, MIB = 1 << 30, 1 << 20
 # What fio writes, and room for the store, for blocks that are not full and for what the machine does meanwhile.
 FIO_BYTES = 2 * GIB
 SPARE_BYTES = 2 * GIB
-BLOCK_BYTES = 4096
 
 BUILD_SECONDS_MAX = 1500
 COPY_SECONDS_MAX = 1800
 FIO_BUILD_SECONDS_MAX = 900
 FIO_SECONDS_MAX = 600
+GRID_SECONDS_MAX = 600
 
 progress = steps.Progress()
 
@@ -68,48 +72,6 @@ def step(name, log_name, command, seconds_max, environment=None, on_line=None, l
         why = f"was stopped after {seconds_max} s" if status == 124 else f"exited with {status}"
         raise Failure(f"'{' '.join(map(str, command[:4]))} ...' {why}; the end of {log}:\n{steps.tail(log, 15)}")
     return time.monotonic() - began
-
-
-class Tree:
-    """What a directory tree holds: names of each kind, bytes of data (hard links once), and what may not be read."""
-
-    def __init__(self, root):
-        self.root = pathlib.Path(root)
-        self.files = self.directories = self.links = self.other = 0
-        self.data_bytes = self.stored_bytes = 0
-        self.unreadable = []
-        seen = set()
-        pending = [str(root)]
-        while pending:
-            folder = pending.pop()
-            try:
-                with os.scandir(folder) as entries:
-                    for entry in entries:
-                        self.count(entry, seen, pending)
-            except OSError as error:
-                self.unreadable.append(f"{folder}: {error.strerror}")
-            self.directories += 1
-
-    def count(self, entry, seen, pending):
-        status = entry.stat(follow_symlinks=False)
-        if stat.S_ISDIR(status.st_mode):
-            pending.append(entry.path)
-        elif stat.S_ISREG(status.st_mode):
-            self.files += 1
-            if not os.access(entry.path, os.R_OK):
-                self.unreadable.append(f"{entry.path}: may not be read by this user")
-            if (status.st_dev, status.st_ino) not in seen:
-                seen.add((status.st_dev, status.st_ino))
-                self.data_bytes += status.st_size
-                self.stored_bytes += -(-status.st_size // BLOCK_BYTES) * BLOCK_BYTES
-        elif stat.S_ISLNK(status.st_mode):
-            self.links += 1
-        else:
-            self.other += 1
-
-    @property
-    def names(self):
-        return self.files + self.directories + self.links + self.other
 
 
 def choose_source(source, free_bytes):
@@ -140,10 +102,11 @@ def choose_source(source, free_bytes):
     return tree, copies
 
 
-def ross(name, *arguments, lend=False):
-    """Runs the command line; returns what it answered as JSON."""
+def ross(name, *arguments, through=None, lend=False):
+    """Runs the command line, on the host of a chain where there is one; returns what it answered as JSON."""
     log_name = name.replace(" ", "-")
-    step(name, log_name, [str(ROSS), "--json", *map(str, arguments)], COPY_SECONDS_MAX, lend=lend)
+    enter, environment = (through.host, through.environment) if through else ([], None)
+    step(name, log_name, [*enter, str(ROSS), "--json", *map(str, arguments)], COPY_SECONDS_MAX, environment, lend=lend)
     answer = (LOGS / f"{log_name}.log").read_text(errors="replace").strip()
     return json.loads(answer) if answer else {}
 
@@ -185,8 +148,8 @@ FIO_JOBS = [
 ]
 
 
-def run_fio(pool):
-    """Builds fio with its DFS engine from Debian's source and runs verified jobs; returns table rows.
+def run_fio(through):
+    """Builds fio with its DFS engine from Debian's source and runs verified jobs on a chain's host; returns table rows.
 
     A write reads itself back; a read verifies what the write of the same blocks left, in another process."""
     builder = ROOT / "test" / "system" / "build_fio_dfs.sh"
@@ -198,11 +161,11 @@ def run_fio(pool):
     rows = []
     for name, pattern, block, depth, direction in FIO_JOBS:
         result = LOGS / f"fio-{pattern}-{block}.json"
-        command = [fio, f"--name={block}", "--ioengine=dfs", f"--pool=local:{pool}", f"--cont={CONTAINER}", f"--rw={pattern}",
+        command = [*through.host, fio, f"--name={block}", "--ioengine=dfs", f"--pool={through.url}", f"--cont={CONTAINER}", f"--rw={pattern}",
                    f"--bs={block}", f"--iodepth={depth}", f"--size={FIO_BYTES // 8}", "--thread=1", "--end_fsync=1",
                    "--verify=crc32c", "--verify_fatal=1", "--do_verify=1", "--randseed=1",
                    "--output-format=json", f"--output={result}"]
-        step(f"fio {name}", f"fio-{pattern}-{block}", command, FIO_SECONDS_MAX)
+        step(f"fio {name}", f"fio-{pattern}-{block}", command, FIO_SECONDS_MAX, through.environment)
         job = json.loads(result.read_text())["jobs"][0]
         if job["error"] != 0:
             progress.end("FAILED")
@@ -212,6 +175,16 @@ def run_fio(pool):
                      f"{figures['bw_bytes'] / MIB:7.0f} MiB/s  {figures['iops']:8.0f} op/s  verified"))
         progress.end(f"ok, {figures['bw_bytes'] / MIB:.0f} MiB/s, verified")
     return rows
+
+
+def run_grid():
+    """The quick grid, each way with processes and a pool in memory of its own; its lines of rates."""
+    command = [str(ROOT / "bench" / "grid" / "run"), "--quick", "--only", "grid", "--no-build", "--json", str(LOGS / "grid.json")]
+    step("grid", "grid", command, GRID_SECONDS_MAX)
+    progress.end("ok")
+    lines = (LOGS / "grid.log").read_text(errors="replace").splitlines()
+    begin = next(number for number, line in enumerate(lines) if line.startswith("work "))
+    return lines[begin : lines.index("", begin)]
 
 
 def print_table(rows):
@@ -239,31 +212,49 @@ def build():
 
 
 def exercise(options, place):
-    """The main job, in place; returns the table's rows."""
+    """The main job, in place; returns the table's rows, and lines of another."""
     build()
     tree, copies = choose_source(options.source, shutil.disk_usage(place).free)
     pool, export = place / "pool", place / "export"
-    names, data_bytes = tree.names * copies, tree.data_bytes * copies
     rows = []
 
     ross("create pool", "pool", "create", pool, "--size", pool_bytes(tree, copies))
     ross("create container", "container", "create", f"local:{pool}/{CONTAINER}")
     progress.end(f"ok, {pool}")
-    inside = f"local:{pool}/{CONTAINER}"
+    progress.begin("start")
+    try:
+        with chain.Chain(LOGS / "chain", pool) as through:
+            progress.end(f"ok, {through.place}")
+            rows += there_and_back(through, tree, copies, export)
+            if options.fio:
+                rows += run_fio(through)
+    except chain.Trouble as trouble:
+        progress.end("FAILED")
+        raise Failure(str(trouble)) from trouble
+    began = time.monotonic()
+    ross("fsck", "fsck", pool)
+    seconds = time.monotonic() - began
+    progress.end("ok, clean")
+    rows.append(("fsck of the pool", f"{seconds:6.1f} s"))
+    return rows, run_grid() if options.fio else []
 
+
+def there_and_back(through, tree, copies, export):
+    """Imports the tree, exports each copy and compares it; returns table rows."""
+    inside = f"{through.url}/{CONTAINER}"
     seconds = 0.0
     for copy in range(1, copies + 1):
         began = time.monotonic()
-        answer = ross("import", "cp", "-r", "-T", tree.root, f"{inside}/tree{copy}", lend=True)
+        answer = ross("import", "cp", "-r", "-T", tree.root, f"{inside}/tree{copy}", through=through, lend=True)
         seconds += time.monotonic() - began
         expect_counts(tree, answer)
         progress.end(f"ok, {tree.names} names, {size_text(tree.data_bytes)}")
-    rows.append((f"import of {tree.root}, synced", rate(names, data_bytes, seconds)))
+    rows = [(f"import of {tree.root}, synced", rate(tree.names * copies, tree.data_bytes * copies, seconds))]
 
     for copy in range(1, copies + 1):
         shutil.rmtree(export, ignore_errors=True)
         began = time.monotonic()
-        answer = ross("export", "cp", "-r", "-T", f"{inside}/tree{copy}", export, lend=True)
+        answer = ross("export", "cp", "-r", "-T", f"{inside}/tree{copy}", export, through=through, lend=True)
         seconds = time.monotonic() - began
         expect_counts(tree, answer)
         progress.end("ok")
@@ -271,14 +262,6 @@ def exercise(options, place):
         progress.end("ok, no difference in bytes, modes, owners, times, links and xattrs")
     rows.append(("export of it", rate(tree.names, tree.data_bytes, seconds)))
     shutil.rmtree(export)
-
-    if options.fio:
-        rows += run_fio(pool)
-    began = time.monotonic()
-    ross("fsck", "fsck", pool)
-    seconds = time.monotonic() - began
-    progress.end("ok, clean")
-    rows.append(("fsck of the pool", f"{seconds:6.1f} s"))
     return rows
 
 
@@ -309,12 +292,15 @@ def main():
     place = free_place(options)
     keep = False
     try:
-        rows = exercise(options, place)
+        rows, lines = exercise(options, place)
         keep = not options.once
     finally:
         if not keep:
             shutil.rmtree(place, ignore_errors=True)
     print_table(rows)
+    if lines:
+        print("  Pools in memory, fio's DFS engine at depth 16; short runs show the order, bench/grid/run measures:\n")
+        print("\n".join("  " + line for line in lines) + "\n")
     if keep:
         url = f"local:{place}/pool/{CONTAINER}"
         print(f"The pool stays in {place}. Try:\n"

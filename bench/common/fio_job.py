@@ -5,15 +5,16 @@ import programs
 FIO_SECONDS_MAX = 300
 
 
-def fio(place, engine, filename, size_bytes, pattern, block, depth, limit, environment=None):
+def fio(place, engine, filename, size_bytes, pattern, block, depth, limit, environment=None, on_start=None):
     """Runs one job; returns (the job's figures for its direction, wall-clock seconds of the whole process).
 
     engine: the options that choose fio's engine and lead it to what it works on. filename: None leaves the name to fio, which
-    then takes one for each job. limit: what ends the job, and whatever else it needs. Jobs of one run are reported as one."""
+    then takes one for each job. limit: what ends the job, and whatever else it needs. on_start: called with fio's process id. Jobs of one
+    run are reported as one."""
     command = [place.fio(), "--name=bench", f"--size={size_bytes}", f"--rw={pattern}", f"--bs={block}", f"--iodepth={depth}",
                "--thread=1", "--norandommap=1", "--group_reporting=1", "--output-format=json",
                *([f"--filename={filename}"] if filename else []), *engine, *limit]
-    report, seconds = programs.run_json(command, FIO_SECONDS_MAX, environment)
+    report, seconds = programs.run_json(command, FIO_SECONDS_MAX, environment, on_start)
     job = report["jobs"][0]
     if job["error"] != 0:
         raise programs.Failure(f"fio reported error {job['error']}: {' '.join(map(str, command))}")

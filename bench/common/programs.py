@@ -13,6 +13,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILT = ROOT / "build" / "release"
 ROSS = BUILT / "src" / "apps" / "ross" / "ross"
 ENGINE = BUILT / "src" / "apps" / "ross-engine" / "ross-engine"
+AGENT = BUILT / "src" / "apps" / "ross-agent" / "ross-agent"
 BUILD_FIO = ROOT / "test" / "system" / "build_fio_dfs.sh"
 
 BUILD_SECONDS_MAX = 1500
@@ -29,10 +30,10 @@ class Missing(Failure):
     """This machine lacks something that a benchmark needs: it is skipped, and the text says what is lacking."""
 
 
-def run(command, seconds_max=RUN_SECONDS_MAX, environment=None):
+def run(command, seconds_max=RUN_SECONDS_MAX, environment=None, on_start=None):
     """Runs a program to its end. Returns (its standard output, wall-clock seconds from before its start to its exit).
 
-    environment: what it has beside ours."""
+    environment: what it has beside ours. on_start: called with its process id."""
     command = [str(part) for part in command]
     began = time.monotonic()
     try:
@@ -41,6 +42,8 @@ def run(command, seconds_max=RUN_SECONDS_MAX, environment=None):
                                    env={**os.environ, **(environment or {})})
     except OSError as error:
         raise Failure(f"{command[0]} cannot be run: {error.strerror}") from error
+    if on_start:
+        on_start(process.pid)
     try:
         output, errors = process.communicate(timeout=seconds_max)
     except BaseException as error:
@@ -56,9 +59,9 @@ def run(command, seconds_max=RUN_SECONDS_MAX, environment=None):
     return output, seconds
 
 
-def run_json(command, seconds_max=RUN_SECONDS_MAX, environment=None):
+def run_json(command, seconds_max=RUN_SECONDS_MAX, environment=None, on_start=None):
     """(what the program printed as JSON, its wall-clock seconds). Notes before the first brace are skipped."""
-    output, seconds = run(command, seconds_max, environment)
+    output, seconds = run(command, seconds_max, environment, on_start)
     try:
         return json.loads(output[output.index("{"):]), seconds
     except ValueError as error:

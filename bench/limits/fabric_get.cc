@@ -6,13 +6,13 @@
 // window of the server. by inline: the data travels in the answer. Threading: two processes of one thread each.
 #include <sys/wait.h>
 
-#include <CLI/CLI.hpp>
 #include <array>
 #include <cstring>
 #include <deque>
 #include <memory>
 #include <vector>
 
+#include "apps/options/options.h"
 #include "fabric/endpoint.h"
 #include "limits/backends.h"
 #include "limits/report.h"
@@ -291,7 +291,7 @@ class Client final : public fabric::Receiver {
 };
 
 int run(int argc, char** argv) {
-  CLI::App app("Two processes and the fabric");
+  ross::apps::Options line("Two processes and the fabric", "fabric_get");
   std::string backend = "tcp";
   std::string mode = "get4k";
   std::string by = "inline";
@@ -299,14 +299,14 @@ int run(int argc, char** argv) {
   std::size_t size_bytes = 0;
   std::size_t inflight = 0;
   std::int64_t spin_us = 20;
-  app.add_option("--backend", backend, backend_names());
-  app.add_option("--mode", mode, "get1m, get4k or echo");
-  app.add_option("--by", by, "inline, put or get");
-  app.add_option("--seconds", seconds);
-  app.add_option("--size", size_bytes, "of an answer, in place of the mode's");
-  app.add_option("--inflight", inflight);
-  app.add_option("--spin-us", spin_us, "how long the loops look before they sleep");
-  CLI11_PARSE(app, argc, argv);
+  line.option("--backend", backend, backend_names());
+  line.option("--mode", mode, "get1m, get4k or echo");
+  line.option("--by", by, "inline, put or get");
+  line.option("--seconds", seconds);
+  line.option("--size", size_bytes, "of an answer, in place of the mode's");
+  line.option("--inflight", inflight);
+  line.option("--spin-us", spin_us, "how long the loops look before they sleep");
+  if (const auto ended = line.parse(argc, argv)) return *ended;
   const Traffic traffic = traffic_of(mode, size_bytes, inflight);
   std::array<int, 2> report{};
   std::array<int, 2> meet{};

@@ -18,7 +18,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <array>
 #include <cstring>
@@ -27,6 +26,7 @@
 #include <string>
 #include <vector>
 
+#include "apps/options/options.h"
 #include "base/clock.h"
 #include "base/units.h"
 #include "fabric/ofi/ofi.h"
@@ -507,18 +507,18 @@ double median(std::vector<double> values) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  CLI::App app{"libfabric bare and through ross::fabric"};
+  ross::apps::Options line("libfabric bare and through ross::fabric", "ofi_get");
   Setting setting{.provider = "ofi+tcp", .node = "127.0.0.1"};
   int pairs = 5;
   std::string only;
   std::string load;
-  app.add_option("--provider", setting.provider, "ofi+tcp or ofi+shm");
-  app.add_option("--node", setting.node, "our own address, where the provider has such");
-  app.add_option("--pairs", pairs, "how often each is measured")->check(CLI::Range(1, 1000));
-  app.add_option("--seconds", setting.seconds, "of each load");
-  app.add_option("--only", only, "bare or ross, for a profile");
-  app.add_option("--load", load, "rpc or put, for a profile");
-  CLI11_PARSE(app, argc, argv);
+  line.option("--provider", setting.provider, "ofi+tcp or ofi+shm");
+  line.option("--node", setting.node, "our own address, where the provider has such");
+  line.option("--pairs", pairs, "how often each is measured").between(1, 1000);
+  line.option("--seconds", setting.seconds, "of each load");
+  line.option("--only", only, "bare or ross, for a profile");
+  line.option("--load", load, "rpc or put, for a profile");
+  if (const auto ended = line.parse(argc, argv)) return *ended;
   if (setting.provider == "ofi+shm") setting.node.clear();
   std::string out;
   for (const bool is_put : {false, true}) {

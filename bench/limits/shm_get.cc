@@ -13,7 +13,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <csignal>
 #include <cstring>
@@ -21,6 +20,7 @@
 #include <numeric>
 #include <random>
 
+#include "apps/options/options.h"
 #include "base/units.h"
 #include "fabric/shm/domain.h"
 #include "fabric/shm/region.h"
@@ -397,11 +397,11 @@ int main(int argc, char** argv) {
   double seconds = 1;
   std::size_t source_mib = 512;
   std::string only;
-  CLI::App app("The fabric's shm between two processes", "shm_get");
-  app.add_option("--seconds", seconds, "Of each row")->check(CLI::Range(0.05, 60.0));
-  app.add_option("--source-mib", source_mib, "The server's data")->check(CLI::Range(64, 65536));
-  app.add_option("--only", only, "Rows whose name contains this");
-  CLI11_PARSE(app, argc, argv);
+  ross::apps::Options line("The fabric's shm between two processes", "shm_get");
+  line.option("--seconds", seconds, "Of each row").between(0.05, 60.0);
+  line.option("--source-mib", source_mib, "The server's data").between(64, 65536);
+  line.option("--only", only, "Rows whose name contains this");
+  if (const auto ended = line.parse(argc, argv)) return *ended;
   char directory[] = "/tmp/ross-shm-get-XXXXXX";
   if (::mkdtemp(directory) == nullptr) bench::give_up("making a directory", std::strerror(errno));
   run_on_core(0);

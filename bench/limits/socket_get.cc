@@ -14,11 +14,11 @@
 #include <sys/un.h>
 #include <sys/wait.h>
 
-#include <CLI/CLI.hpp>
 #include <array>
 #include <cstring>
 #include <vector>
 
+#include "apps/options/options.h"
 #include "limits/report.h"
 
 namespace ross::bench {
@@ -169,7 +169,7 @@ void ask_small(int fd, const Traffic& traffic, double seconds, Latencies& latenc
 }
 
 int run(int argc, char** argv) {
-  CLI::App app("Two processes and a socket: what the kernel gives");
+  ross::apps::Options line("Two processes and a socket: what the kernel gives", "socket_get");
   std::string mode = "get4k";
   double seconds = 3;
   std::size_t size_bytes = 0;
@@ -177,14 +177,14 @@ int run(int argc, char** argv) {
   bool use_unix = false;
   int send_buffer = 0;
   int receive_buffer = 0;
-  app.add_option("--mode", mode, "get1m, get4k or echo");
-  app.add_option("--seconds", seconds);
-  app.add_option("--size", size_bytes, "of an answer, in place of the mode's");
-  app.add_option("--inflight", inflight);
-  app.add_flag("--unix", use_unix, "a Unix socket instead of TCP");
-  app.add_option("--sndbuf", send_buffer, "SO_SNDBUF; 0: the kernel's own adjustment");
-  app.add_option("--rcvbuf", receive_buffer);
-  CLI11_PARSE(app, argc, argv);
+  line.option("--mode", mode, "get1m, get4k or echo");
+  line.option("--seconds", seconds);
+  line.option("--size", size_bytes, "of an answer, in place of the mode's");
+  line.option("--inflight", inflight);
+  line.flag("--unix", use_unix, "a Unix socket instead of TCP");
+  line.option("--sndbuf", send_buffer, "SO_SNDBUF; 0: the kernel's own adjustment");
+  line.option("--rcvbuf", receive_buffer);
+  if (const auto ended = line.parse(argc, argv)) return *ended;
   const Traffic traffic = traffic_of(mode, size_bytes, inflight);
   const Sockets sockets = connect_pair(use_unix, send_buffer, receive_buffer);
   std::array<int, 2> report{};

@@ -11,7 +11,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <deque>
 #include <filesystem>
@@ -19,6 +18,7 @@
 #include <string>
 #include <vector>
 
+#include "apps/options/options.h"
 #include "bare_ucx.h"
 #include "base/units.h"
 #include "fabric/ucx/domain.h"
@@ -467,12 +467,12 @@ int main_of(int argc, char** argv) {
   Plan plan{.transport = "tcp", .bare_settings = {}};
   int pairs = 5;
   std::string only;
-  CLI::App app("Measures UCX by itself beside the fabric's backend over it");
-  app.add_option("--transport", plan.transport, "tcp or shm")->check(CLI::IsMember({"tcp", "shm"}));
-  app.add_option("--pairs", pairs, "rounds, in each of which every form runs once")->check(CLI::Range(1, 100));
-  app.add_option("--seconds", plan.seconds, "of each run")->check(CLI::Range(0.1, 600.0));
-  app.add_option("--only", only, "one form");
-  CLI11_PARSE(app, argc, argv);
+  ross::apps::Options line("Measures UCX by itself beside the fabric's backend over it", "ucx_get");
+  line.option("--transport", plan.transport, "tcp or shm").one_of({"tcp", "shm"});
+  line.option("--pairs", pairs, "rounds, in each of which every form runs once").between(1, 100);
+  line.option("--seconds", plan.seconds, "of each run").between(0.1, 600.0);
+  line.option("--only", only, "one form");
+  if (const auto ended = line.parse(argc, argv)) return *ended;
   plan.bare_settings = {{"TLS", plan.transport == "tcp" ? "tcp" : "posix,cma"}};
   if (plan.transport == "tcp") {
     plan.bare_settings.insert(plan.bare_settings.end(), {{"TX_SEG_SIZE", "256k"}, {"RX_SEG_SIZE", "256k"}});

@@ -3,7 +3,6 @@
   bench/peers/run                      every row, five pairs each: about six minutes on a quiet machine
   bench/peers/run --only ceph-4k-read
   bench/peers/run --quick              one short pair of each: does everything work? its figures mean little
-  bench/peers/run --grid               in place of the rows: reads and writes by 1 to 16 jobs, over tcp beside ofi+tcp
 
 Installs the other systems first (scripts/install_packages --peers: Ceph's monitor and OSD, qemu-storage-daemon, and what
 fio needs for them), and builds what it needs. Each system is one server on loopback with its data on a tmpfs, started here
@@ -24,7 +23,6 @@ ROOT = HERE.parents[1]
 sys.path[:0] = [str(HERE), str(HERE.parent / "common"), str(ROOT / "scripts")]
 
 import command
-import grid
 import judge
 import programs
 import rows
@@ -52,7 +50,6 @@ def cpu_text(details):
 def arguments():
     parser = argparse.ArgumentParser(prog="bench/peers/run", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--grid", action="store_true", help="reads and writes by number of jobs, in place of the rows")
     parser.add_argument("--memory-dir", default="/dev/shm", type=pathlib.Path, help="a tmpfs, for the data of all systems")
     parser.add_argument("--fio", help="a fio with the DFS engine linked to ROSS and those for the others (default: built from "
                                       "Debian's source)")
@@ -66,9 +63,6 @@ def measure_all(options, results):
         memory = command.own_directory(keep, options.memory_dir)
         place = work.Place(disk=memory, memory=memory, source=None, fio_given=options.fio, quick=options.quick,
                            seconds=options.seconds, keep=keep)
-        if options.grid:
-            command.attempt("grid", results, lambda: grid.measure(place, options.runs, results))
-            return
         for row in ROWS:
             if not options.only or row.name in options.only:
                 command.attempt(row.name, results, lambda: results["rows"].append(command.measure(row, place, options.runs)))
@@ -83,9 +77,8 @@ def install_peers():
 
 
 def make(options):
-    if not options.grid:
-        progress.show("packages")
-        install_peers()
+    progress.show("packages")
+    install_peers()
     progress.show("programs")
     programs.build(TARGETS)
 
@@ -93,8 +86,7 @@ def make(options):
 def main():
     options = arguments()
     command.build(options, lambda: make(options))
-    return command.run(options, options.memory_dir, lambda results: measure_all(options, results),
-                       grid.table if options.grid else table_of)
+    return command.run(options, options.memory_dir, lambda results: measure_all(options, results), table_of)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,6 @@ sys.path[:0] = [str(HERE), str(HERE.parent / "common"), str(HERE.parents[1] / "s
 
 import command
 import daemon
-import grid
 import judge
 import programs
 import rows
@@ -68,16 +67,6 @@ class Rows(unittest.TestCase):
         for line in ("osd objectstore = memstore", "mon host = v2:127.0.0.1:4711", "osd data = /m/ceph/osd",
                      "auth client required = none", "debug osd = 0/0"):
             self.assertIn(line, lines)
-
-
-class Grid(unittest.TestCase):
-    def test_every_cell_has_its_place(self):
-        cells = [{"block": "1m", "pattern": "read", "jobs": 1, "rates": {"tcp": [3 << 30], "ofi+tcp": [1 << 30]}},
-                 {"block": "4k", "pattern": "randwrite", "jobs": 16, "rates": {"tcp": [1e5, 3e5, 2e5], "ofi+tcp": [5e4]}}]
-        lines = [line.split() for line in grid.table({"grid": cells})]
-        self.assertEqual(len(lines), 1 + len(grid.BLOCKS) * len(grid.PATTERNS) * len(grid.FABRICS))
-        self.assertEqual(lines[1], ["1", "MiB", "read", "tcp", "3.00", "GiB/s", "-", "-", "-", "-"])
-        self.assertEqual(lines[-2][-4:], ["-", "200", "k", "op/s"])
 
 
 if __name__ == "__main__":

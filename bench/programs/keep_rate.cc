@@ -5,11 +5,11 @@
 // Makes a pool of one device in DIRECTORY, which must not be there, and removes it. One thread, empty files or of --bytes. Each way runs in
 // its own directory of one container: "none" only changes, "keep" keeps after each file, "keep_named" also has each change
 // remembered, "sync" commits after each hundredth of as many files. Prints microseconds a file as JSON, and the slowest keep.
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <filesystem>
 #include <string>
 
+#include "apps/options/options.h"
 #include "base/units.h"
 #include "engine/clients.h"
 #include "engine/pool.h"
@@ -102,12 +102,12 @@ int main(int argc, char** argv) {
   std::string kind = "ram";
   std::size_t files = 100'000;
   std::uint64_t bytes = 0;
-  CLI::App app("What it costs to have a change survive the process", "keep_rate");
-  app.add_option("DIRECTORY", directory, "Where to make the pool")->required();
-  app.add_option("--kind", kind, "The device")->check(CLI::IsMember({"ram", "file"}));
-  app.add_option("--files", files, "How many files")->check(CLI::Range(100, 10'000'000));
-  app.add_option("--bytes", bytes, "How long they are")->check(CLI::Range(0, 1 << 20));
-  CLI11_PARSE(app, argc, argv);
+  ross::apps::Options line("What it costs to have a change survive the process", "keep_rate");
+  line.option("DIRECTORY", directory, "Where to make the pool").required();
+  line.option("--kind", kind, "The device").one_of({"ram", "file"});
+  line.option("--files", files, "How many files").between(100, 10'000'000);
+  line.option("--bytes", bytes, "How long they are").between(0, 1 << 20);
+  if (const auto ended = line.parse(argc, argv)) return *ended;
   ross::bench::KeepRate rate(directory, kind == "ram", bytes);
   const std::string none = rate.run("none", files);
   const std::string keep = rate.run("keep", files);

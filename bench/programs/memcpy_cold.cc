@@ -6,13 +6,13 @@
 // Prints {"bytes": N, "seconds": S} as JSON.
 #include <sys/mman.h>
 
-#include <CLI/CLI.hpp>
 #include <cstddef>
 #include <cstring>
 #include <numeric>
 #include <random>
 #include <vector>
 
+#include "apps/options/options.h"
 #include "measure.h"
 
 namespace {
@@ -35,10 +35,10 @@ std::byte* map_memory(std::size_t bytes, Pages pages) {
 int main(int argc, char** argv) {
   std::size_t source_mib = 2048;
   double seconds_wanted = 3;
-  CLI::App app("Copies 1 MiB pieces from cold memory", "memcpy_cold");
-  app.add_option("--source-mib", source_mib, "Size of the source")->check(CLI::Range(1024, 65536));
-  app.add_option("--seconds", seconds_wanted, "How long to copy")->check(CLI::Range(0.1, 60.0));
-  CLI11_PARSE(app, argc, argv);
+  ross::apps::Options line("Copies 1 MiB pieces from cold memory", "memcpy_cold");
+  line.option("--source-mib", source_mib, "Size of the source").between(1024, 65536);
+  line.option("--seconds", seconds_wanted, "How long to copy").between(0.1, 60.0);
+  if (const auto ended = line.parse(argc, argv)) return *ended;
 
   std::byte* const source = map_memory(source_mib * kPieceBytes, Pages::kHuge);
   std::byte* const ring = map_memory(kRing * kPieceBytes, Pages::kSmall);

@@ -11,11 +11,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <CLI/CLI.hpp>
 #include <cstring>
 #include <string>
 #include <vector>
 
+#include "apps/options/options.h"
 #include "measure.h"
 #include "mounted.h"
 
@@ -122,17 +122,17 @@ void measure(Side side, std::size_t directories, std::size_t files) {
 int main(int argc, char** argv) {
   std::size_t directories = 1000;
   std::size_t files = 1'000'000;
+  std::string side;
   std::string place;
-  CLI::App app("Creates, stats and unlinks empty files", "metadata_rate");
-  app.add_option("--directories", directories, "Into how many directories the files go")->check(CLI::Range(1, 100000));
-  app.add_option("--files", files, "How many files")->check(CLI::Range(1, 100'000'000));
-  app.require_subcommand(1);
-  CLI::App* const posix = app.add_subcommand("posix", "By the operating system's calls");
-  posix->add_option("DIRECTORY", place, "An empty directory")->required();
-  CLI::App* const ross = app.add_subcommand("ross", "Through ROSS");
-  ross->add_option("URL", place, "An empty container")->required();
-  CLI11_PARSE(app, argc, argv);
-  if (posix->parsed()) {
+  ross::apps::Options line("Creates, stats and unlinks empty files", "metadata_rate");
+  line.option("--directories", directories, "Into how many directories the files go").between(1, 100000);
+  line.option("--files", files, "How many files").between(1, 100'000'000);
+  line.option("SIDE", side, "posix: by the operating system's calls; ross: through ROSS")
+      .required()
+      .one_of({"posix", "ross"});
+  line.option("PLACE", place, "An empty directory, or the URL of an empty container").required();
+  if (const auto ended = line.parse(argc, argv)) return *ended;
+  if (side == "posix") {
     ross::bench::measure(ross::bench::PosixSide(place), directories, files);
   } else {
     ross::bench::measure(ross::bench::RossSide(place), directories, files);

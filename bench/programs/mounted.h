@@ -24,6 +24,7 @@ class Mounted {
     attachment_ = *std::move(attachment);
   }
 
+  [[nodiscard]] runtime::Loop& loop() { return *loop_; }
   [[nodiscard]] fs::FileSystem& fs() { return attachment_->file_system(); }
 
   // The result of a call, or the end of the program.

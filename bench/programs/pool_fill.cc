@@ -9,12 +9,12 @@
 // round, "far" ones to any file. Prints JSON.
 #include <sys/stat.h>
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <functional>
 #include <string>
 #include <vector>
 
+#include "apps/options/options.h"
 #include "base/random.h"
 #include "measure.h"
 #include "mounted.h"
@@ -224,17 +224,16 @@ void Filled::run() {
 
 int main(int argc, char** argv) {
   ross::bench::Options options;
-  CLI::App app("Fills a container with files and measures in it", "pool_fill");
-  app.add_option("URL", options.url, "The container")->required();
-  app.add_option("--from", options.from, "How many files an earlier run made");
-  app.add_option("--files", options.files, "How many there are to be")->check(CLI::Range(1UL, 1'000'000'000UL));
-  app.add_option("--size", options.size_bytes, "Bytes in a file that has any")->check(CLI::Range(0UL, 1UL << 30));
-  app.add_option("--data-every", options.data_every, "Every how many files one has data")
-      ->check(CLI::Range(1UL, 1000UL));
-  app.add_flag("--read-all", options.read_all, "Then read every file back and compare");
-  app.add_option("--probe", options.probe, "Then time batches of so many calls");
-  app.add_option("--batches", options.batches, "How many batches of each call")->check(CLI::Range(1, 1000));
-  CLI11_PARSE(app, argc, argv);
+  ross::apps::Options line("Fills a container with files and measures in it", "pool_fill");
+  line.option("URL", options.url, "The container").required();
+  line.option("--from", options.from, "How many files an earlier run made");
+  line.option("--files", options.files, "How many there are to be").between(1UL, 1'000'000'000UL);
+  line.option("--size", options.size_bytes, "Bytes in a file that has any").between(0UL, 1UL << 30);
+  line.option("--data-every", options.data_every, "Every how many files one has data").between(1UL, 1000UL);
+  line.flag("--read-all", options.read_all, "Then read every file back and compare");
+  line.option("--probe", options.probe, "Then time batches of so many calls");
+  line.option("--batches", options.batches, "How many batches of each call").between(1, 1000);
+  if (const auto ended = line.parse(argc, argv)) return *ended;
   if (options.size_bytes > 0 && options.size_bytes < 8) ross::bench::give_up("--size", "0, or at least 8 bytes");
   if (options.from > options.files) ross::bench::give_up("--from", "more than --files");
   ross::bench::Filled(options).run();

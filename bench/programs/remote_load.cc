@@ -8,7 +8,6 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
@@ -16,6 +15,7 @@
 #include <string>
 #include <vector>
 
+#include "apps/options/options.h"
 #include "base/random.h"
 #include "base/units.h"
 #include "client/remote_file_system.h"
@@ -230,20 +230,20 @@ void Load::run() {
 
 int main(int argc, char** argv) {
   ross::bench::Options options;
-  CLI::App app("Works on a container that is served", "remote_load");
-  app.add_option("--backend", options.backend, "As remote_serve's");
-  app.add_option("--address", options.address, "remote_serve's")->required();
-  app.add_option("--token", options.token, "remote_serve's")->required();
-  app.add_option("--container", options.container);
-  app.add_option("--server-pid", options.server_pid, "Whose processor time is told, too");
-  app.add_option("--work", options.work)->check(CLI::IsMember({"read", "write", "random-read", "names"}));
-  app.add_option("--size", options.size_bytes, "Of a call")->check(CLI::Range(1UL, 64UL << 20));
-  app.add_option("--inflight", options.inflight)->check(CLI::Range(1UL, 4096UL));
-  app.add_option("--file-mib", options.file_mib)->check(CLI::Range(1UL, 1UL << 20));
-  app.add_option("--seconds", options.seconds)->check(CLI::Range(0.05, 600.0));
-  app.add_option("--inline-max", options.inline_max, "Data of more bytes goes by windows; default: the backend's own");
-  app.add_option("--spin-us", options.spin_us, "How long the loop looks before it sleeps");
-  CLI11_PARSE(app, argc, argv);
+  ross::apps::Options line("Works on a container that is served", "remote_load");
+  line.option("--backend", options.backend, "As remote_serve's");
+  line.option("--address", options.address, "remote_serve's").required();
+  line.option("--token", options.token, "remote_serve's").required();
+  line.option("--container", options.container);
+  line.option("--server-pid", options.server_pid, "Whose processor time is told, too");
+  line.option("--work", options.work).one_of({"read", "write", "random-read", "names"});
+  line.option("--size", options.size_bytes, "Of a call").between(1UL, 64UL << 20);
+  line.option("--inflight", options.inflight).between(1UL, 4096UL);
+  line.option("--file-mib", options.file_mib).between(1UL, 1UL << 20);
+  line.option("--seconds", options.seconds).between(0.05, 600.0);
+  line.option("--inline-max", options.inline_max, "Data of more bytes goes by windows; default: the backend's own");
+  line.option("--spin-us", options.spin_us, "How long the loop looks before it sleeps");
+  if (const auto ended = line.parse(argc, argv)) return *ended;
   ross::bench::Load(options).run();
   return 0;
 }

@@ -7,13 +7,13 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include <CLI/CLI.hpp>
 #include <cstring>
 #include <filesystem>
 #include <iostream>
 #include <string>
 #include <vector>
 
+#include "apps/options/options.h"
 #include "base/random_bytes.h"
 #include "base/units.h"
 #include "engine/pool.h"
@@ -51,12 +51,12 @@ void touch_device(engine::Pool& pool, std::uint64_t device_bytes) {
 }
 
 int run(int argc, char** argv) {
-  CLI::App app("Serves a pool on a RAM device", "remote_serve");
+  ross::apps::Options line("Serves a pool on a RAM device", "remote_serve");
   std::string backend = "tcp";
   std::uint64_t device_mib = 4096;
-  app.add_option("--backend", backend, "tcp, unix, shm, ofi+tcp, ofi+shm, ucx+tcp or ucx+shm");
-  app.add_option("--device-mib", device_mib, "Size of the RAM device")->check(CLI::Range(64UL, 1UL << 20));
-  CLI11_PARSE(app, argc, argv);
+  line.option("--backend", backend, "tcp, unix, shm, ofi+tcp, ofi+shm, ucx+tcp or ucx+shm");
+  line.option("--device-mib", device_mib, "Size of the RAM device").between(64UL, 1UL << 20);
+  if (const auto ended = line.parse(argc, argv)) return *ended;
 
   std::string directory = (std::filesystem::temp_directory_path() / "ross-serve-XXXXXX").string();
   if (::mkdtemp(directory.data()) == nullptr) give_up("making a directory", std::strerror(errno));

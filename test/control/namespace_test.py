@@ -17,6 +17,7 @@ import unittest
 
 import running
 import network
+import namespaces
 from network import Network
 
 SKIPPED = 77
@@ -152,7 +153,7 @@ class OverALink(unittest.TestCase):
 
 if __name__ == "__main__":
     running.PROGRAMS[0], running.PROGRAMS[1] = sys.argv[1:3]
-    reason = network.why_not()
+    reason = namespaces.why_not("tc")
     if reason is not None:
         print(f"skipped: {reason}")
         sys.exit(SKIPPED)

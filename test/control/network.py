@@ -3,66 +3,20 @@
     with Network(delay_ms=20) as network:
         subprocess.run([*network.client.enter, "ross", ...])
 
-A namespace lives as long as a process in it that reads from a pipe of ours, so nothing is left however a test ends. Delay and losses
-come from tc netem, or where the kernel lacks it from wire.py in a third namespace; the rate from tc tbf. The ends are called veth0.
+Nothing is left however a test ends. Delay and losses come from tc netem, or where the kernel lacks it from wire.py in a third
+namespace; the rate from tc tbf. The ends are called veth0.
 """
 import json
-import os
 import pathlib
-import shutil
 import subprocess
 import sys
-import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "scripts"))
+
+from namespaces import SECONDS, Namespace, join, sh
 
 CLIENT = "10.77.0.1"
 ENGINE = "10.77.0.2"
-SECONDS = 10  # for anything that takes none
-
-
-def sh(*words, check=True):
-    done = subprocess.run([str(word) for word in words], capture_output=True, text=True, timeout=SECONDS, check=False)
-    if check and done.returncode != 0:
-        raise RuntimeError(f"{' '.join(map(str, words))}: {done.stderr.strip()}")
-    return done
-
-
-def why_not():
-    """Why this machine cannot have such a network, or None."""
-    if os.geteuid() != 0:
-        return "making network namespaces needs root"
-    for program in ("ip", "tc", "unshare", "nsenter"):
-        if shutil.which(program) is None:
-            return f"{program} is not installed (apt-get install iproute2 util-linux)"
-    try:
-        with Network():
-            return None
-    except RuntimeError as error:
-        return f"no network namespaces here: {error}"
-
-
-class Namespace:
-    def __init__(self):
-        self.holder = subprocess.Popen(["unshare", "--net", "cat"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
-                                       stderr=subprocess.PIPE)
-        path = pathlib.Path(f"/proc/{self.holder.pid}/ns/net")
-        deadline = time.monotonic() + SECONDS
-        while self.holder.poll() is None and os.readlink(path) == os.readlink("/proc/self/ns/net"):
-            if time.monotonic() > deadline:
-                raise RuntimeError("unshare --net does not come to an end")
-            time.sleep(0.001)
-        if self.holder.poll() is not None:
-            raise RuntimeError(self.holder.stderr.read().decode().strip())
-        self.pid = self.holder.pid
-        self.enter = ["nsenter", f"--net={path}"]
-        self.sh("ip", "link", "set", "lo", "up")
-
-    def sh(self, *words, check=True):
-        return sh(*self.enter, *words, check=check)
-
-    def close(self):
-        self.holder.stdin.close()
-        self.holder.wait(timeout=SECONDS)
-        self.holder.stderr.close()
 
 
 class Network:
@@ -76,8 +30,7 @@ class Network:
             if not self.joined_by_netem(delay_ms, loss_percent):
                 self.join_by_wire(delay_ms, loss_percent)
             for namespace, address in ((self.client, CLIENT), (self.engine, ENGINE)):
-                namespace.sh("ip", "address", "add", f"{address}/24", "dev", "veth0")
-                namespace.sh("ip", "link", "set", "veth0", "up")
+                namespace.address("veth0", address)
                 if loss_percent:  # packets of the size that wires have are lost, not 64 KiB at once
                     namespace.sh("ip", "link", "set", "veth0", "gso_max_segs", 1)
                 if rate_mbit:
@@ -92,7 +45,7 @@ class Network:
         return self.namespaces[-1]
 
     def joined_by_netem(self, delay_ms, loss_percent):
-        sh("ip", "link", "add", "veth0", "netns", self.client.pid, "type", "veth", "peer", "name", "veth0", "netns", self.engine.pid)
+        join(self.client, "veth0", self.engine, "veth0")
         if not delay_ms and not loss_percent:
             return True
         for namespace in (self.client, self.engine):
@@ -105,7 +58,7 @@ class Network:
     def join_by_wire(self, delay_ms, loss_percent):
         middle = self.namespace()
         for namespace, end in ((self.client, "one"), (self.engine, "other")):
-            sh("ip", "link", "add", "veth0", "netns", namespace.pid, "type", "veth", "peer", "name", end, "netns", middle.pid)
+            join(namespace, "veth0", middle, end)
             middle.sh("ip", "link", "set", end, "up", "promisc", "on")
         self.wire = subprocess.Popen(
             [*middle.enter, sys.executable, "-B", pathlib.Path(__file__).parent / "wire.py", "one", "other", str(delay_ms),

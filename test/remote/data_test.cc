@@ -14,6 +14,7 @@
 
 #include "base/random.h"
 #include "client/remote_file_system.h"
+#include "conformance/fabric/pattern.h"
 #include "front.h"
 #include "model_pool.h"
 #include "runtime/loop.h"
@@ -138,7 +139,7 @@ TEST_F(DataTest, EverySizeAndShapeOfMemoryArrivesWholeAndNowhereElse) {
       for (const std::size_t odd : {0, 1}) {
         const Scattered from(shape, odd);
         std::vector<std::byte> pattern(size);
-        for (std::byte& byte : pattern) byte = static_cast<std::byte>(random.below(256));
+        fabric::conformance::fill_pattern(random(), pattern);
         from.memory().copy_in(0, pattern);
         const std::uint64_t at = random.below(10'000);
         ASSERT_EQ(run(remote->write(file, at, from.memory())).value(), size);

@@ -1,10 +1,10 @@
 // ross-agent: stands between hosts and engines. Exit codes: 0 stopped as asked, 1 something failed (told on standard error), 2 a bad
 // command line or configuration.
-#include <CLI/CLI.hpp>
 #include <cstdio>
 #include <exception>
 
 #include "apps/daemon/serve.h"
+#include "apps/options/options.h"
 #include "apps/ross-agent/agent.h"
 #include "apps/ross-agent/config.h"
 
@@ -51,30 +51,27 @@ Result<daemon::Running> start(const Config& config, std::unique_ptr<Agent>& agen
 
 int run(int argc, char** argv) {
   Line line;
-  CLI::App app(
+  apps::Options options(
       "Stands between hosts and engines, on a SmartNIC or beside the host: hosts use it as they would the engine",
       "ross-agent");
-  app.footer(
+  options.footer(
       "  ross-agent ross://10.0.0.7:7470/pool0      serves ross://127.0.0.1:7470/pool0\n"
       "  ross-agent --config /etc/ross/ross-agent.toml --check-config\n\n"
       "Stops in order on SIGTERM and SIGINT. ROSS_LOG=debug says more.");
-  app.set_version_flag("--version", "ross-agent " ROSS_VERSION);
-  app.add_option("URL", line.urls, "Pools of engines to serve, instead of the configuration's; each by its name there");
-  app.add_option("-c,--config", line.config_path,
+  options.version("ross-agent " ROSS_VERSION);
+  options.option("URL", line.urls, "Pools of engines to serve, instead of the configuration's; each by its name there");
+  options.option("-c,--config", line.config_path,
                  "The configuration file; ross-agent.toml has every key and its default");
-  app.add_option("--listen", line.listen, "Where the control plane listens (default 127.0.0.1:7470)");
-  app.add_option("--sockets", line.sockets, "The folder for sockets of shared memory (default /run/ross-agent)");
-  app.add_option("--fabric", line.fabrics,
-                 "A fabric to offer to hosts (shm, tcp, ofi+tcp, ...); may be given several times")
-      ->allow_extra_args(false);
-  app.add_option("--placement", line.placement,
+  options.option("--listen", line.listen, "Where the control plane listens (default 127.0.0.1:7470)");
+  options.option("--sockets", line.sockets, "The folder for sockets of shared memory (default /run/ross-agent)");
+  options
+      .option("--fabric", line.fabrics,
+              "A fabric to offer to hosts (shm, tcp, ofi+tcp, ...); may be given several times")
+      .one_each();
+  options.option("--placement", line.placement,
                  "Large data: auto or direct (straight between host and engine, where the host reaches it), or staged");
-  app.add_flag("--check-config", line.check_only, "Only say whether the configuration is good");
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : daemon::kBadInput;
-  }
+  options.flag("--check-config", line.check_only, "Only say whether the configuration is good");
+  if (const std::optional<int> ended = options.parse(argc, argv)) return *ended;
   const auto config = configure(line);
   if (!config.has_value()) return daemon::complain(kProgram, config.error(), daemon::kBadInput);
   if (line.check_only) {

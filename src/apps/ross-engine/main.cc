@@ -1,10 +1,10 @@
 // ross-engine: serves pools of this machine. Exit codes: 0 stopped as asked, 1 something failed (told on standard error), 2 a bad
 // command line or configuration.
-#include <CLI/CLI.hpp>
 #include <cstdio>
 #include <exception>
 
 #include "apps/daemon/serve.h"
+#include "apps/options/options.h"
 #include "apps/ross-engine/config.h"
 #include "apps/ross-engine/daemon.h"
 
@@ -45,25 +45,21 @@ Result<daemon::Running> start(const Config& config, std::unique_ptr<Daemon>& eng
 
 int run(int argc, char** argv) {
   Line line;
-  CLI::App app("Serves pools of this machine to ross:// URLs", "ross-engine");
-  app.footer(
+  apps::Options options("Serves pools of this machine to ross:// URLs", "ross-engine");
+  options.footer(
       "  ross-engine /srv/ross/pool0            serves ross://127.0.0.1:7470/pool0\n"
       "  ross-engine --config /etc/ross/ross-engine.toml --check-config\n\n"
       "Stops in order on SIGTERM and SIGINT. ROSS_LOG=debug says more.");
-  app.set_version_flag("--version", "ross-engine " ROSS_VERSION);
-  app.add_option("POOL_DIRECTORY", line.pools,
+  options.version("ross-engine " ROSS_VERSION);
+  options.option("POOL_DIRECTORY", line.pools,
                  "Pools to serve, instead of the configuration's; each by its last component");
-  app.add_option("-c,--config", line.config_path,
+  options.option("-c,--config", line.config_path,
                  "The configuration file; ross-engine.toml has every key and its default");
-  app.add_option("--listen", line.listen, "Where the control plane listens (default 127.0.0.1:7470)");
-  app.add_option("--fabric", line.fabrics, "A fabric to offer (shm, tcp, ofi+tcp, ...); may be given several times")
-      ->allow_extra_args(false);
-  app.add_flag("--check-config", line.check_only, "Only say whether the configuration is good");
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : daemon::kBadInput;
-  }
+  options.option("--listen", line.listen, "Where the control plane listens (default 127.0.0.1:7470)");
+  options.option("--fabric", line.fabrics, "A fabric to offer (shm, tcp, ofi+tcp, ...); may be given several times")
+      .one_each();
+  options.flag("--check-config", line.check_only, "Only say whether the configuration is good");
+  if (const std::optional<int> ended = options.parse(argc, argv)) return *ended;
   const auto config = configure(line);
   if (!config.has_value()) return daemon::complain(kProgram, config.error(), daemon::kBadInput);
   if (line.check_only) {

@@ -11,8 +11,6 @@
 namespace ross::cli {
 namespace {
 
-constexpr int kListMax = 1 << 20;  // no list on a command line is longer
-
 std::uint64_t size_or_throw(const std::string& names, const std::string& text) {
   const Result<std::uint64_t> size = parse_size(text);
   // CLI11's way to refuse a value; Commands::parse turns it into a line and an exit code.
@@ -40,50 +38,20 @@ void describe_below(const CLI::App& app, const std::string& path, std::vector<De
 
 }  // namespace
 
-Argument& Argument::required() { return option_->required(), *this; }
-Argument& Argument::at_least(unsigned count) { return option_->expected(static_cast<int>(count), kListMax), *this; }
-Argument& Argument::one_each() { return option_->expected(1)->take_all(), *this; }
-Argument& Argument::commas() { return option_->delimiter(','), *this; }
-Argument& Argument::one_of(std::vector<std::string> words) {
-  return option_->check(CLI::IsMember(std::move(words))), *this;
-}
-Argument& Argument::between(double least, double most) { return option_->check(CLI::Range(least, most)), *this; }
-Argument& Argument::excludes(const Argument& other) { return option_->excludes(other.option_), *this; }
-Argument& Argument::type(const std::string& word) { return option_->type_name(word), *this; }
-Argument& Argument::checked(std::function<std::string(const std::string& text)> check) {
-  option_->check(CLI::Validator([check = std::move(check)](std::string& text) { return check(text); }, ""));
-  return *this;
-}
-
-Argument Command::option(const std::string& names, std::string& value, const std::string& description) {
-  return Argument(app_->add_option(names, value, description));
-}
-Argument Command::option(const std::string& names, std::vector<std::string>& values, const std::string& description) {
-  return Argument(app_->add_option(names, values, description));
-}
-Argument Command::option(const std::string& names, unsigned& value, const std::string& description) {
-  return Argument(app_->add_option(names, value, description));
-}
-Argument Command::option(const std::string& names, double& value, const std::string& description) {
-  return Argument(app_->add_option(names, value, description));
-}
-Argument Command::flag(const std::string& names, bool& value, const std::string& description) {
-  return Argument(app_->add_flag(names, value, description));
-}
 Argument Command::size(const std::string& names, std::uint64_t& value, const std::string& description) {
   const auto take = [names, &value](const std::string& text) { value = size_or_throw(names, text); };
-  return Argument(app_->add_option_function<std::string>(names, take, description)->type_name("SIZE"));
+  return Argument(app().add_option_function<std::string>(names, take, description)->type_name("SIZE"));
 }
 Argument Command::size(const std::string& names, std::optional<std::uint64_t>& value, const std::string& description) {
   const auto take = [names, &value](const std::string& text) { value = size_or_throw(names, text); };
-  return Argument(app_->add_option_function<std::string>(names, take, description)->type_name("SIZE"));
+  return Argument(app().add_option_function<std::string>(names, take, description)->type_name("SIZE"));
 }
 void Command::on_run(Run run) {
-  app_->callback([&commands = commands_, run = std::move(run)] { commands.chosen_ = run; });
+  app().callback([&commands = commands_, run = std::move(run)] { commands.chosen_ = run; });
 }
 Command& Command::add(const std::string& name, const std::string& description) {
-  app_->require_subcommand(1);
-  return commands_.adopt(app_->add_subcommand(name, description));
+  app().require_subcommand(1);
+  return commands_.adopt(app().add_subcommand(name, description));
 }
 
 Commands::Commands() : app_(std::make_unique<CLI::App>("ross: files and objects in ROSS pools", "ross")) {

@@ -1,8 +1,7 @@
 // What a command is: a few lines of the command line's grammar and a function that does the work.
 //
 // Each file of commands/ adds one command with add_NAME(commands): it names its arguments and hands over a function.
-// Only the command that was called runs, after the whole line has been read. CLI11 reads the line; its headers are
-// large, so that only command.cc sees them.
+// Only the command that was called runs, after the whole line has been read.
 //
 //   auto paths = std::make_shared<std::vector<std::string>>();
 //   Command& command = commands.add("cat", "Write files to standard output");
@@ -23,49 +22,22 @@
 #include <utility>
 #include <vector>
 
+#include "apps/options/options.h"
 #include "apps/ross/context.h"
-
-namespace CLI {
-class App;
-class Option;
-}  // namespace CLI
 
 namespace ross::cli {
 
-// One option or positional argument, to say more about it.
-class Argument {
- public:
-  explicit Argument(CLI::Option* option) : option_(option) {}
-  Argument& required();
-  Argument& at_least(unsigned count);  // of a list
-  Argument& one_each();                // of a list: "--x a --x b", never "--x a b"
-  Argument& commas();                  // of a list: "--x a,b"
-  Argument& one_of(std::vector<std::string> words);
-  Argument& between(double least, double most);
-  Argument& excludes(const Argument& other);
-  Argument& type(const std::string& word);  // what the help calls its value
-  // check returns why a value is wrong, or nothing.
-  Argument& checked(std::function<std::string(const std::string& text)> check);
-
- private:
-  CLI::Option* option_;
-};
-
 class Commands;
 
-class Command {
+using apps::Argument;
+
+class Command : public apps::Options {
  public:
   // What a command returns: success, or the one thing that kept it from going on, with the path in front. What it
   // reported through the context makes it fail too.
   using Run = std::function<Status(Context& context)>;
 
-  Command(Commands& commands, CLI::App* app) : commands_(commands), app_(app) {}
-  // Names as "-r,--recursive"; a name without '-' is a positional argument.
-  Argument option(const std::string& names, std::string& value, const std::string& description);
-  Argument option(const std::string& names, std::vector<std::string>& values, const std::string& description);
-  Argument option(const std::string& names, unsigned& value, const std::string& description);
-  Argument option(const std::string& names, double& value, const std::string& description);
-  Argument flag(const std::string& names, bool& value, const std::string& description);
+  Command(Commands& commands, CLI::App* app) : Options(app), commands_(commands) {}
   // An option whose value is a size (64G, 1.5TiB).
   Argument size(const std::string& names, std::uint64_t& value, const std::string& description);
   Argument size(const std::string& names, std::optional<std::uint64_t>& value, const std::string& description);
@@ -76,7 +48,6 @@ class Command {
  private:
   friend class Commands;
   Commands& commands_;
-  CLI::App* const app_;
 };
 
 // A command as completion scripts need it.

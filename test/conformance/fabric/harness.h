@@ -27,6 +27,7 @@
 #include "base/random.h"
 #include "base/units.h"
 #include "conformance/fabric/backend.h"
+#include "conformance/fabric/pattern.h"
 #include "fabric/endpoint.h"
 #include "runtime/loop.h"
 
@@ -36,14 +37,7 @@ inline constexpr ChannelLimits kLimits{.head_bytes_max = 4096, .payload_bytes_ma
 // How long a test waits for what must happen; only a failing test waits so long.
 inline constexpr std::int64_t kPatienceNs = 60'000'000'000;
 
-using Bytes = std::vector<std::byte>;
-
 Bytes bytes(std::string_view text);
-// Bytes that tell where they belong: torn or misplaced ones show.
-Bytes pattern(std::uint64_t seed, std::size_t size_bytes);
-void fill_pattern(std::uint64_t seed, std::span<std::byte> into);
-// -1 where into holds the pattern, else the first place where it does not.
-std::ptrdiff_t differs_at(std::uint64_t seed, std::span<const std::byte> from);
 // Whether two memories hold the same. At once, not byte by byte: tests compare hundreds of megabytes, and a sanitizer asks
 // its questions at each load.
 bool same(std::span<const std::byte> a, std::span<const std::byte> b);
