@@ -63,8 +63,6 @@ class Chain(contextlib.ExitStack):
         return self
 
     def start(self):
-        if self.way.place == "offload-direct":
-            raise programs.Missing("ross-agent has no direct placement yet")
         self.folder.mkdir()
         self.callback(shutil.rmtree, self.folder, ignore_errors=True)
         pool = self.enter_context(programs.Pool(self.folder / "pool", "--device", f"ram:{self.device_bytes}"))
@@ -86,7 +84,8 @@ class Chain(contextlib.ExitStack):
         path = self.folder / "agent.toml"
         path.write_text(f'[control]\nlisten = "127.0.0.1:0"\n'
                         f'[data]\nfabrics = ["{self.way.fabric}"]\nsockets = "{self.folder}"\n'
-                        f'[[export]]\nurl = "{upstream}"\nname = "pool"\n')
+                        f'[[export]]\nurl = "{upstream}"\nname = "pool"\n'
+                        f'placement = "{self.way.place.removeprefix("offload-")}"\n')
         return path
 
     def serve(self, name, command):

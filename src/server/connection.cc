@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "server/credentials.h"
 #include "server/server.h"
@@ -283,6 +284,14 @@ void Connection::finish(Job& job, Status status) {
     if (carrier != nullptr && carrier != this) carrier->say_landed(job);
   }
   channel_->send(job);
+  // Its reply may be there before its data is out, and the next request is then: what waits is the other channel's to bound.
+  if (carrier != nullptr && carrier != this) uncount(job);
+}
+
+void Connection::uncount(Job& job) {
+  if (!std::exchange(job.counted, false)) return;
+  --inflight_;
+  inflight_bytes_ -= job.counted_bytes;
 }
 
 // The last of a job: what it holds goes back.
@@ -296,9 +305,8 @@ void Connection::release(Job& job) {
   if (job.lock_wait) {
     --lock_waits_;
     --session_->lock_waits;
-  } else if (job.counted) {
-    --inflight_;
-    inflight_bytes_ -= job.counted_bytes;
+  } else {
+    uncount(job);
   }
   --jobs_;
   --session_->jobs;

@@ -76,6 +76,7 @@ class Connection final : private fabric::Receiver {
   void begin(Job& job);
   void finish(Job& job, Status status);
   void let_go(Job& job);
+  void uncount(Job& job);
   void release(Job& job);
   void end_if_idle();
   Status check_credential(Job& job) const;

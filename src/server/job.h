@@ -30,6 +30,7 @@ struct Move : fabric::Transfer {
 // The word behind a read's puts on a channel for transfers.
 struct LandedWord : fabric::Outgoing {
   Job* job = nullptr;
+  std::uint64_t bytes = 0;  // that it is about
   Connection* carrier = nullptr;
 };
 

@@ -65,6 +65,7 @@ void Session::leave(Connection& connection) {
 
 void Session::end(const Connection& last) {
   ended_ = true;
+  end_transfers();
   cut_off_all_but(&last);
 }
 

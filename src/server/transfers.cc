@@ -94,11 +94,18 @@ void Connection::say_landed(Job& job) {
   word.sent = [](fabric::Outgoing& self, bool) {
     const auto& done = static_cast<LandedWord&>(self);
     done.carrier->transfer_ends();
+    --done.carrier->inflight_;
+    done.carrier->inflight_bytes_ -= done.bytes;
     if (--done.job->uses == 0) done.job->connection->release(*done.job);
   };
+  word.bytes = job.reply_payload_bytes;
   ++job.uses;
   transfer_begins();
   channel_->send(word);
+  // A host asks for no more than it was granted until it has what it asked for.
+  ++inflight_;
+  inflight_bytes_ += word.bytes;
+  if (inflight_ > 2 * wire::kInflightMax || inflight_bytes_ > 2 * std::uint64_t{wire::kInflightBytesMax}) cut_off();
 }
 
 void Connection::transfer_begins() {

@@ -16,6 +16,7 @@
 #include "errands.h"
 #include "fabric/tcp/tcp.h"
 #include "raw_changes.h"
+#include "reaching.h"
 #include "returning_client.h"
 
 namespace ross::server {
@@ -72,6 +73,10 @@ class AgentTest : public remote_test::ReturningClientTest {
     const std::lock_guard lock(mutex);
     agent.reset();
   }
+  void prepare(client::Session& session) override {
+    if (direct) session.reach(remote_test::reaching_by(tcp, 32 * 1024));
+  }
+  void starts_anew_under_load();
   // A host's session, as who is told.
   std::unique_ptr<fs::FileSystem> attach(uid_t uid = ::geteuid()) {
     return attach_to([this] { return agent.get(); }, uid, uid);
@@ -87,6 +92,7 @@ class AgentTest : public remote_test::ReturningClientTest {
     return false;
   }
 
+  bool direct = false;
   engine::TestDirectory directory;
   const std::filesystem::path place = directory / "pool";
   std::unique_ptr<engine::Pool> pool;
@@ -135,7 +141,7 @@ TEST_F(AgentTest, WhatAHostHoldsOutlivesTheAgentTheEngineAndBoth) {
   }));
 }
 
-TEST_F(AgentTest, NothingIsLostOrDoneTwiceWhenAgentAndEngineAreStartedAnew) {
+void AgentTest::starts_anew_under_load() {
   auto remote = attach();
   constexpr int kThreads = 2;
   constexpr int kWorkers = 3;  // on each
@@ -172,6 +178,13 @@ TEST_F(AgentTest, NothingIsLostOrDoneTwiceWhenAgentAndEngineAreStartedAnew) {
   EXPECT_GT(ends, 3);
   const Status right = run(remote_test::errands_are_done(*remote, kThreads * kWorkers, kRounds));
   EXPECT_TRUE(right.ok()) << right.message();
+}
+
+TEST_F(AgentTest, NothingIsLostOrDoneTwiceWhenAgentAndEngineAreStartedAnew) { starts_anew_under_load(); }
+
+TEST_F(AgentTest, NorWhenDataGoesPastTheAgent) {
+  direct = true;
+  starts_anew_under_load();
 }
 
 TEST_F(AgentTest, AHostThatLeavesLeavesTheEngine) {

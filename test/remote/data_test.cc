@@ -198,7 +198,8 @@ TEST_F(DataTest, ManyInFlightFromSeveralThreads) {
         int done = 0;
         const auto at = [&](int call) { return static_cast<std::uint64_t>(t * kCalls + call) * size; };
         const auto count = [&done, size](const Result<std::uint64_t>& result) {
-          EXPECT_EQ(result.value(), size);
+          EXPECT_TRUE(result.has_value()) << result.error().message();
+          EXPECT_EQ(result.value_or(0), size);
           ++done;
         };
         const auto wait = [&] {

@@ -343,9 +343,13 @@ class DirectRawTest : public ::testing::Test, protected remote_test::RawChanges 
     request.windows.push_back({.offset_bytes = 0, .size_bytes = window.size_bytes, .key = window.key});
     return request;
   }
-  // The error of the reply, which has to have this hint.
-  static int ask(RawPeer& by, const wire::Request& request, Retry hint) {
+  // The error of the reply, which has to have this hint. Meanwhile data comes and goes by the other.
+  static int ask(RawPeer& by, const wire::Request& request, Retry hint, RawPeer& other) {
     by.send(RawPeer::encoded(request));
+    for (const std::int64_t until = in_20_s(); !by.has_heard() && system_clock().monotonic_ns() < until;) {
+      by.turn();
+      other.turn();
+    }
     const auto head = by.next();
     if (!head.has_value()) return -1;
     const auto reply = wire::decode_reply(*head);
@@ -397,10 +401,10 @@ TEST_F(DirectRawTest, DataGoesByTheChannelThatIsNamed) {
   const auto channel = transfers(token(*raw));
   std::vector<std::byte> data = random_bytes(1, 10'000);
   const fabric::Window readable = channel->expose(data, fabric::Access::kRead);
-  EXPECT_EQ(ask(*raw, with_window(Op::kWrite, *channel, readable), Retry::kNever), 0);
+  EXPECT_EQ(ask(*raw, with_window(Op::kWrite, *channel, readable), Retry::kNever, *channel), 0);
   std::vector<std::byte> back(10'000);
   const fabric::Window writable = channel->expose(back, fabric::Access::kWrite);
-  EXPECT_EQ(ask(*raw, with_window(Op::kRead, *channel, writable), Retry::kNever), 0);
+  EXPECT_EQ(ask(*raw, with_window(Op::kRead, *channel, writable), Retry::kNever, *channel), 0);
   const auto word = channel->next();
   ASSERT_TRUE(word.has_value());
   EXPECT_EQ(wire::decode_landed(*word)->ticket, 77U);
@@ -425,15 +429,15 @@ TEST_F(DirectRawTest, AKeyOfAnotherChannelIsRefusedAndTouchesNothing) {
   // A write is refused, and can be asked for again.
   const auto third = transfers(token(*raw));
   const fabric::Window readable = mine->expose(memory, fabric::Access::kRead);
-  EXPECT_EQ(ask(*raw, with_window(Op::kWrite, *third, readable), Retry::kEndpoint), EIO);
+  EXPECT_EQ(ask(*raw, with_window(Op::kWrite, *third, readable), Retry::kEndpoint, *third), EIO);
   EXPECT_TRUE(third->ends());
   // By a channel that is not there any more, and by one of another session.
-  EXPECT_EQ(ask(*raw, with_window(Op::kWrite, *other, readable), Retry::kEndpoint), EIO);
-  EXPECT_EQ(ask(*raw, with_window(Op::kRead, *other, writable), Retry::kEndpoint), EIO);
+  EXPECT_EQ(ask(*raw, with_window(Op::kWrite, *other, readable), Retry::kEndpoint, *other), EIO);
+  EXPECT_EQ(ask(*raw, with_window(Op::kRead, *other, writable), Retry::kEndpoint, *other), EIO);
   const auto stranger = peer(begin());
   const auto strangers = transfers(token(*stranger));
   const fabric::Window theirs = strangers->expose(memory, fabric::Access::kWrite);
-  EXPECT_EQ(ask(*raw, with_window(Op::kRead, *strangers, theirs), Retry::kEndpoint), EIO);
+  EXPECT_EQ(ask(*raw, with_window(Op::kRead, *strangers, theirs), Retry::kEndpoint, *strangers), EIO);
   // By the channel of requests itself: that is this peer's own end.
   wire::Request here = with_window(Op::kRead, *mine, writable);
   here.node = here.other = 0;

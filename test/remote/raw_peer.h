@@ -77,6 +77,9 @@ class RawPeer final : private fabric::Receiver {
     wire::encode(request, head);
     return head;
   }
+  // For what the other end does with its memory meanwhile.
+  void turn() { loop_->poll(); }
+  [[nodiscard]] bool has_heard() const { return !heads_.empty() || channel_ == nullptr; }
   // The head of the next message, or nothing when the server has cut us off.
   std::optional<std::vector<std::byte>> next() {
     for (const std::int64_t until = deadline(); heads_.empty() && channel_ != nullptr;) {
