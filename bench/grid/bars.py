@@ -6,7 +6,7 @@ from ways import Chain, Way
 from work import GIB, MIB, Row, Sample
 
 REMOTE_TCP, REMOTE_OFI = Way("remote", "tcp"), Way("remote", "ofi+tcp")
-DIRECT_TCP = Way("offload-direct", "tcp")
+DIRECT_TCP, DIRECT_SHM = (Way("offload-direct", fabric) for fabric in ("tcp", "shm"))
 STAGED_TCP, STAGED_OFI, STAGED_SHM = (Way("offload-staged", fabric) for fabric in ("tcp", "ofi+tcp", "shm"))
 
 FILE_BYTES = GIB
@@ -95,7 +95,7 @@ def rows():
         FioRow("latency", "4 KiB random reads a second by the median latency, one in flight", STAGED_TCP, REMOTE_TCP, 1 / 2.2, one_4k,
                lambda figures: 1e6 / figures["p50_us"], "op/s"),
         # Processor time of the host: a tenth and 0.15 of the reference's at most.
-        FioRow("host-cpu-1m", "1 MiB read, bytes by a second of the host's processor, shm to the agent", STAGED_SHM, REMOTE_TCP, 1 / 0.10,
+        FioRow("host-cpu-1m", "1 MiB read, bytes by a second of the host's processor, shm", DIRECT_SHM, REMOTE_TCP, 1 / 0.10,
                read_1m, lambda figures: GIB / figures["cpu_s_per_gib"]["host"], "B/s"),
         FioRow("host-cpu-4k", "4 KiB random reads by a second of the host's processor, shm to the agent", STAGED_SHM, REMOTE_OFI,
                1 / 0.15, read_4k, lambda figures: 1e6 / figures["cpu_us_per_op"]["host"], "op/s"),

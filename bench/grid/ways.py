@@ -3,8 +3,10 @@
 import contextlib
 import dataclasses
 import os
+import pathlib
 import re
 import shutil
+import tempfile
 
 import programs
 from daemon import Daemon
@@ -50,7 +52,6 @@ class Chain(contextlib.ExitStack):
     def __init__(self, place, way, device_bytes):
         super().__init__()
         self.place, self.way, self.device_bytes = place, way, device_bytes
-        self.folder = place.memory / re.sub(r"\W+", "-", way.name)
         self.daemons = {}
 
     def __enter__(self):
@@ -63,7 +64,7 @@ class Chain(contextlib.ExitStack):
         return self
 
     def start(self):
-        self.folder.mkdir()
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix=re.sub(r"\W+", "-", self.way.name) + "-", dir=self.place.memory))
         self.callback(shutil.rmtree, self.folder, ignore_errors=True)
         pool = self.enter_context(programs.Pool(self.folder / "pool", "--device", f"ram:{self.device_bytes}"))
         self.url = str(pool.directory)

@@ -222,12 +222,10 @@ Status Connection::prepare(Job& job) {
   const wire::Request& request = job.request;
   if (works_on_a_file(request.op) || (request.op == Op::kSetattr && request.file != 0)) {
     const auto found = session_->files.find(request.file);
-    if (found == session_->files.end() || found->second->container != request.container) return unknown_handle("file");
-    job.file = found->second.get();
-    if (request.op == Op::kClose && job.file->users > 0) {
-      job.file = nullptr;
-      return Status(EBUSY, "the file is closed while requests on it are in flight");
+    if (found == session_->files.end() || found->second->container != request.container || found->second->closing) {
+      return unknown_handle("file");
     }
+    job.file = found->second.get();
     ++job.file->users;
     job.fs = job.file->fs.get();
   } else if (works_on_a_container(request.op)) {
@@ -250,8 +248,10 @@ Status Connection::check_credential(Job& job) const {
 
 // What the job has worked on.
 void Connection::let_go(Job& job) {
-  if (job.file != nullptr) --std::exchange(job.file, nullptr)->users;
   job.fs_owner.reset();
+  if (job.file == nullptr) return;
+  File& file = *std::exchange(job.file, nullptr);
+  if (--file.users == 1 && file.closer) std::exchange(file.closer, {}).resume();
 }
 
 void Connection::finish(Job& job, Status status) {

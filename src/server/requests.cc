@@ -310,8 +310,21 @@ void Connection::add_file(Job& job, const fs::Opened& opened, std::uint64_t numb
   answer(job.reply, opened.attr);
 }
 
+namespace {
+
+// Until the job that closes a file is the only one at work on it.
+struct OthersAreDone {
+  Session::File& file;
+  [[nodiscard]] bool await_ready() const { return file.users == 1; }
+  void await_suspend(std::coroutine_handle<> closer) const { file.closer = closer; }
+  void await_resume() const {}
+};
+
+}  // namespace
+
 Connection::Work Connection::close(Job& job) {
-  // Nobody else works on it (prepare saw to that), and nobody finds it any more.
+  job.file->closing = true;
+  co_await OthersAreDone{*job.file};
   const auto found = session_->files.find(job.request.file);
   const std::unique_ptr<File> file = std::move(found->second);
   session_->files.erase(found);

@@ -17,6 +17,7 @@
 #include <absl/container/flat_hash_map.h>
 #include <absl/container/flat_hash_set.h>
 
+#include <coroutine>
 #include <cstdint>
 #include <memory>
 #include <set>
@@ -51,7 +52,11 @@ class Session {
     std::shared_ptr<fs::FileSystem> fs;  // shared with the container's other files
     std::uint32_t container = 0;
     fs::FileId id;
-    std::uint32_t users = 0;         // jobs at work on it
+    std::uint32_t users = 0;  // jobs at work on it
+    // A close that waits for the others: of an earlier connection of its client, which was cut off and does not know them any more.
+    // From then on nobody finds the file.
+    std::coroutine_handle<> closer;
+    bool closing = false;
     std::set<std::uint64_t> owners;  // that took locks through it
   };
 
