@@ -91,6 +91,27 @@ TEST_F(OnceTest, OneThatIsUnderWayIsWaitedForByANewConnection) {
   EXPECT_EQ(size(), 1000U);
 }
 
+TEST_F(OnceTest, ACloseWaitsForWhatAConnectionThatIsGoneLeftAtWork) {
+  RawPeer old(path(), hello(0));
+  open(old);
+  pool.at("c").gate.close_gate();
+  old.send(RawPeer::encoded(append(3, 1)), 1000);
+  old.send(RawPeer::encoded({.op = Op::kPing}));
+  EXPECT_EQ(old.reply_error(), 0);  // so the append is at work
+  RawPeer back(path(), hello(1));
+  EXPECT_EQ(back.welcome_error(), 0);
+  EXPECT_FALSE(old.next().has_value());
+  back.send(RawPeer::encoded({.id = 4, .op = Op::kClose, .container = container, .file = file}));
+  back.send(RawPeer::encoded({.id = 5, .op = Op::kFsync, .container = container, .file = file}));
+  wire::ReplyHeader header{};
+  EXPECT_EQ(back.reply_error(&header), EBADF);  // nobody finds it any more
+  EXPECT_EQ(header.id, 5U);
+  pool.at("c").gate.open_gate();
+  EXPECT_EQ(back.reply_error(&header), 0);
+  EXPECT_EQ(header.id, 4U);
+  EXPECT_EQ(size(), 1000U);
+}
+
 TEST_F(OnceTest, ASlotIsNotUsedForAnotherWhileItsChangeIsUnderWay) {
   RawPeer raw(path(), hello(0));
   open(raw);
