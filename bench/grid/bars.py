@@ -9,7 +9,7 @@ REMOTE_TCP, REMOTE_OFI = Way("remote", "tcp"), Way("remote", "ofi+tcp")
 DIRECT_TCP, DIRECT_SHM = (Way("offload-direct", fabric) for fabric in ("tcp", "shm"))
 STAGED_TCP, STAGED_OFI, STAGED_SHM = (Way("offload-staged", fabric) for fabric in ("tcp", "ofi+tcp", "shm"))
 
-FILE_BYTES = GIB
+FILE_BYTES = 256 * MIB
 FILE_BYTES_QUICK = 64 * MIB
 NAMES, NAMES_QUICK = 100_000, 2_000
 
