@@ -21,6 +21,9 @@ SLOW_AND_SYSTEM = "slow|system"
 # Each label's bound, generous: tests that need this long hang or are lost.
 SECONDS_MAX = {"fast": 900, "threads": 1200, "slow": 2400, "system": 1200, SLOW_AND_SYSTEM: 2400}
 
+# Failed cases that are told in full; the logs have them all.
+FAILED_CASES_TOLD = 10
+
 # Some wait for leases and for each other: one more at a time than there are cores.
 PARALLEL = {"system": 1}
 
@@ -48,8 +51,8 @@ def program_tests(preset, label):
 
 
 def count_cases(results):
-    """(passed, failed, skipped {case: reason}, programs) from the XML files that the test programs wrote."""
-    passed, broken, skipped, programs = 0, 0, {}, set()
+    """(passed, failed {case: what it said}, skipped {case: reason}, programs) from the XML files that the test programs wrote."""
+    passed, broken, skipped, programs = 0, {}, {}, set()
     for path in sorted(results.glob("*.xml")):
         try:
             root = ElementTree.parse(path).getroot()
@@ -62,8 +65,9 @@ def count_cases(results):
                 text = (reason.get("message") if reason is not None else "") or "no reason given"
                 skipped[f"{case.get('classname')}.{case.get('name')}"] = text.splitlines()[-1]
             elif case.get("status") == "run":
-                if case.find("failure") is not None:
-                    broken += 1
+                said = [failure.text or failure.get("message") or "" for failure in case.iter("failure")]
+                if said:
+                    broken[f"{path.stem}: {case.get('classname')}.{case.get('name')}"] = "\n".join(said)
                 else:
                     passed += 1
     return passed, broken, skipped, programs
@@ -90,7 +94,8 @@ class Run:
         self.log = logs / f"test-{self.name}.log"
         self.status, self.seconds = 1, 0
         self.on_progress = None
-        self.passed, self.broken, self.skipped, self.names_failed = 0, 0, {}, []
+        self.passed, self.broken, self.skipped = 0, 0, {}
+        self.names_failed, self.cases_failed = [], {}
         self.thread = threading.Thread(target=self._run, args=(self._command(only),), daemon=True)
         if self.tests:
             self.thread.start()
@@ -123,7 +128,8 @@ class Run:
         while self.thread.is_alive():
             self.thread.join(1)  # bounded, so that Ctrl-C comes through
         verdicts = parse_verdicts(self.log)
-        self.passed, self.broken, self.skipped, programs = count_cases(self.results)
+        self.passed, self.cases_failed, self.skipped, programs = count_cases(self.results)
+        self.broken = len(self.cases_failed)
         for name, command in self.tests:
             good = verdicts.get(name, False)
             if good is None:
@@ -149,7 +155,9 @@ class Run:
             yield f"    skipped {case}{count}: {reason}"
 
     def describe_failures(self):
-        """The tail of what each failed test printed, and how to run it alone."""
+        """What failed in each case, the tail of what each failed test printed, and how to run it alone."""
+        for case, said in list(self.cases_failed.items())[:FAILED_CASES_TOLD]:
+            yield f"{case}:\n" + "\n".join("    | " + line for line in said.splitlines()[: steps.TAIL_LINES])
         text = self.log.read_text(errors="replace")
         for name in self.names_failed[:10]:
             begin = re.search(rf"Test +#\d+: {re.escape(name)} \.+[ *]*(.*?) +[\d.]+ sec\n", text)

@@ -43,10 +43,6 @@ class PoolTest : public ::testing::Test {
     expect_refused(try_open(), error, advice);
     EXPECT_TRUE(bytes_of(pool_) == before) << "the refusal changed something";
   }
-  static std::string read_file(const stdfs::path& path) {
-    std::ifstream in(path, std::ios::binary);
-    return {std::istreambuf_iterator<char>(in), {}};
-  }
   static void write_file(const stdfs::path& path, std::string_view bytes) {
     std::ofstream out(path, std::ios::binary | std::ios::trunc);
     out.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
@@ -79,7 +75,7 @@ TEST_F(PoolTest, MissingOrForeign) {
 
 TEST_F(PoolTest, TruncatedNewerOrDamagedSuperblock) {
   make_pool();
-  const std::string good = read_file(pool_ / "ross-pool");
+  const std::string good = content_of(pool_ / "ross-pool");
   for (const std::size_t size : {0, 7, 8, 12, 4096, 16383}) {
     write_file(pool_ / "ross-pool", good.substr(0, size));
     expect_open_refused(EIO, "restore it from a copy");
@@ -100,7 +96,7 @@ TEST_F(PoolTest, TruncatedNewerOrDamagedSuperblock) {
 
 TEST_F(PoolTest, DamagedNewerOrForeignDevice) {
   make_pool();
-  const std::string good = read_file(pool_ / "data0").substr(0, 4096);
+  const std::string good = content_of(pool_ / "data0").substr(0, 4096);
   std::string newer = good;
   newer[8] = 2;
   write_at(pool_ / "data0", 0, newer);
@@ -288,7 +284,7 @@ TEST_F(PoolTest, AnExistingDeviceIsAsItWasWhenCreationFails) {
   PoolSpec spec{
       .devices = {{.kind = DeviceKind::kFile, .path = device.string()}, {.kind = DeviceKind::kFile, .size_bytes = 1}}};
   expect_refused(Pool::create(pool_, spec), EINVAL, "at least 16 MiB");
-  EXPECT_TRUE(read_file(device) == std::string(kTestDeviceBytes, '\0')) << "a header is left behind";
+  EXPECT_TRUE(content_of(device) == std::string(kTestDeviceBytes, '\0')) << "a header is left behind";
   spec.devices.pop_back();
   EXPECT_TRUE(Pool::create(pool_, spec).ok());
   spec.devices[0].size_bytes = 2 * kTestDeviceBytes;
@@ -310,7 +306,7 @@ TEST_F(PoolTest, CreateKeepsWhatIsThere) {
     stdfs::create_directories(home / name);
     write_file(home / name / "precious", "text");
     expect_refused(Pool::create(home, small_pool()), EEXIST, "remove it");
-    EXPECT_EQ(read_file(home / name / "precious"), "text");
+    EXPECT_EQ(content_of(home / name / "precious"), "text");
   }
 }
 
@@ -331,7 +327,7 @@ TEST_F(PoolTest, DestroyRemovesThePoolAndNothingElse) {
   write_file(pool_ / "notes", "mine");
   ASSERT_TRUE(Pool::destroy(pool_).ok());
   EXPECT_EQ(std::distance(stdfs::directory_iterator(pool_), {}), 1);
-  EXPECT_EQ(read_file(pool_ / "notes"), "mine");
+  EXPECT_EQ(content_of(pool_ / "notes"), "mine");
   expect_refused(Pool::destroy(pool_), ENOENT, "is not a pool");
   expect_refused(Pool::destroy(directory_ / "nowhere"), ENOENT, "no such pool");
   stdfs::remove(pool_ / "notes");
@@ -347,9 +343,9 @@ TEST_F(PoolTest, DestroyLeavesADeviceThatBelongsToAnotherPoolNow) {
   ASSERT_TRUE(Pool::create(pool_, spec).ok());
   write_at(device, 0, std::string(4096, '\0'));
   ASSERT_TRUE(Pool::create(directory_ / "new", spec).ok());
-  const std::string header = read_file(device).substr(0, 4096);
+  const std::string header = content_of(device).substr(0, 4096);
   EXPECT_TRUE(Pool::destroy(pool_).ok());
-  EXPECT_TRUE(read_file(device).substr(0, 4096) == header);
+  EXPECT_TRUE(content_of(device).substr(0, 4096) == header);
   EXPECT_TRUE(Pool::open(directory_ / "new", quiet_options()));
 }
 

@@ -125,11 +125,10 @@ TEST(DamagedDeviceTest, IsAnErrorToWhoReadsThroughAServer) {
     served.write(data);
     const std::string device = pool->info().devices.at(0).path;
     std::fstream stream(device, std::ios::in | std::ios::out | std::ios::binary);
-    std::string held{std::istreambuf_iterator<char>(stream), {}};
+    const std::string held = engine::content_of(device);
     const std::size_t block = 20;
     const std::size_t at = held.find(std::string(reinterpret_cast<const char*>(&data[block * kBlock]), kBlock));
     ASSERT_NE(at, std::string::npos) << device;
-    stream.clear();
     stream.seekp(static_cast<std::streamoff>(at + 77));
     stream.put(static_cast<char>(held[at + 77] ^ 4)).flush();
     for (const auto& [offset, size] :
