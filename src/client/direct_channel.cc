@@ -78,6 +78,7 @@ runtime::Task<Status> DirectChannel::try_way(const wire::Token& token, const Rea
   co_await greeted();
   if (state_ == State::kOpen) {
     way_ = fmt::format("{} at {}", by.fabric, by.address);
+    within_machine_ = by.domain->traits().same_machine_only;
     co_return Status();
   }
   state_ = State::kMaking;

@@ -56,6 +56,8 @@ class DirectChannel final : private fabric::Receiver {
   [[nodiscard]] std::uint64_t name() const { return name_; }
   // "tcp at 10.0.0.7:7471"
   [[nodiscard]] const std::string& way() const { return way_; }
+  // Its server writes to this process's memory itself; no network is in between.
+  [[nodiscard]] bool within_machine() const { return within_machine_; }
 
  private:
   enum class State : std::uint8_t { kIdle, kMaking, kGreeting, kOpen, kClosing };
@@ -81,6 +83,7 @@ class DirectChannel final : private fabric::Receiver {
   std::uint64_t name_ = 0;
   std::uint64_t landed_ = 0;  // the ticket of the word that is coming in
   std::string way_;
+  bool within_machine_ = false;
   Greeting greeting_;
   Turn turn_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // watched by timers

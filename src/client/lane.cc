@@ -150,6 +150,11 @@ Status Lane::welcomed(std::span<const std::byte> head, std::size_t payload_bytes
   const wire::Welcome& welcome = decoded->welcome;
   if (welcome.error != 0) return Status(welcome.error, decoded->sentence);
   offers_direct_ = (welcome.bits & wire::kWelcomeReach) != 0;
+  const fabric::Traits& traits = session_->domain->traits();
+  inline_bytes_max_ = traits.inline_bytes_max;
+  // An agent of this machine copies what is large by itself, between its memory and ours, so that this processor is spared; a
+  // message would be faster where both copy at once.
+  if (offers_direct_ && traits.same_machine_only) inline_bytes_max_ = std::min(inline_bytes_max_, kSpareBytesMin);
   direct_state_ = Direct::kUntried;
   ++welcomes_;
   inflight_max_ = welcome.inflight_max;

@@ -8,10 +8,11 @@
 // that can be brought back (recovery.h) calls wait instead, and what had no answer is sent again, in its order and under
 // its id. A server that says nothing while calls are under way is asked whether it is there, and given up if it is not.
 //
-// Windows: data of more than the backend's Traits::inline_bytes_max does not travel in messages. The caller's memory is
-// exposed, to this server alone, for as long as the call is under way, and the server puts what is read there and gets from
-// it what is written. It is revoked before the caller's coroutine goes on, whatever the outcome. Memory in more than
-// wire::kWindowsMax spans, and memory that cannot be exposed (windows or locked memory are short), travels in messages.
+// Windows: data of more than the backend's Traits::inline_bytes_max, or kSpareBytesMin beside an agent of this machine, does not
+// travel in messages. The caller's memory is exposed, to this server alone, for as long as the call is under way, and the server puts
+// what is read there and gets from it what is written. It is revoked before the caller's coroutine goes on, whatever the outcome.
+// Memory in more than wire::kWindowsMax spans, and memory that cannot be exposed (windows or locked memory are short), travels in
+// messages.
 //
 // Past an agent (decisions/0013, lane_direct.cc): where the server is an agent that offers it, and the session was told how (reaching.h),
 // the lane makes a second channel, to the server behind, at the first call whose data is large enough. Such calls name windows on that
@@ -35,6 +36,7 @@
 #include <string>
 #include <vector>
 
+#include "base/units.h"
 #include "client/call_line.h"
 #include "client/direct_channel.h"
 #include "client/session_state.h"
@@ -46,6 +48,7 @@ namespace ross::client {
 class Lane final : public runtime::Loop::Attachment, private fabric::Receiver, private DirectChannel::User {
  public:
   static constexpr std::int64_t kConnectNs = 30'000'000'000;
+  static constexpr std::size_t kSpareBytesMin = 64 * kKiB;
 
   // The lane of a session on a loop, made if there is none.
   static Lane& of(const std::shared_ptr<SessionState>& session, runtime::Loop& loop);

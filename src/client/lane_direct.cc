@@ -94,6 +94,7 @@ void Lane::direct_is_made(const Status& status) {
     return end_if_over();
   }
   if (status.ok()) {
+    session_->server_checks.store(direct_.within_machine(), std::memory_order_relaxed);
     if (session_->place_data({Placed::Where::kDirect, direct_.way()})) {
       log().info("data goes straight to the engine, by {}", direct_.way());
     }

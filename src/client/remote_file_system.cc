@@ -190,7 +190,7 @@ class RemoteFileSystem final : public fs::FileSystem {
       Request request{.op = Op::kRead, .container = container_, .file = file.value};
       request.a = offset_bytes + done;
       request.b = wanted;
-      request.mode = wire::kReadChecksums;
+      request.mode = session_->server_checks() ? wire::kReadChecked : wire::kReadChecksums;
       ROSS_CO_TRY(Answer answer, co_await session_->call(request, {}, piece, staged_));
       if (!answer.text.empty()) {
         ROSS_CO_TRY(const bool whole, matches(piece, answer.payload_bytes, request.a, answer.text));

@@ -62,6 +62,9 @@ class Session {
   // Bytes of reads and writes so far.
   [[nodiscard]] Moved moved() const { return {state_->moved_directly, state_->moved_by_server}; }
 
+  // Whether what is read need not come with checksums: SessionState::server_checks.
+  [[nodiscard]] bool server_checks() const { return state_->server_checks.load(std::memory_order_relaxed); }
+
   // Before the first call: this is the session of somebody else's client, for whom this process is the agent. Its changes have
   // the slots and ids that the client gave them, left for each call by fs::name_next_change(), so that the server knows them whichever
   // agent brings them; two with one id are not under way at once, and ids are below wire::kAgentIdsBegin. A change without a name

@@ -36,6 +36,8 @@ struct SessionState : std::enable_shared_from_this<SessionState> {
   SlotNumbers slots;
   Holdings holdings;
   // Bytes of reads and writes that went past the agent, and the others.
+  // What is read need not be checked here: the engine puts it into our memory itself, and looks at it before (decisions/0014).
+  std::atomic<bool> server_checks = false;
   std::atomic<std::uint64_t> moved_directly = 0;
   std::atomic<std::uint64_t> moved_by_server = 0;
 

@@ -5,6 +5,7 @@
 
 #include <sched.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <utility>
@@ -46,7 +47,7 @@ void EventQueue::List::remove(daos_event_t& ev) {
 }
 
 Result<std::unique_ptr<EventQueue>> EventQueue::create() {
-  ROSS_TRY(auto loop, runtime::Loop::create());
+  ROSS_TRY(auto loop, runtime::Loop::create({.spin_ns = kSpinNs, .spin_ns_max = kSpinNsMax}));
   return std::unique_ptr<EventQueue>(new EventQueue(std::move(loop)));
 }
 
@@ -155,7 +156,32 @@ EventQueue::Progress EventQueue::progress(std::unique_lock<std::mutex>& lock, bo
   return ran > 0 ? Progress::kMade : Progress::kNone;
 }
 
+// Programs ask in a loop until something has completed. Whoever shares this core goes first: it may be the server that they wait
+// for. Who asks this queue and nothing else, time and again, sleeps if that takes long.
+void EventQueue::rest(std::unique_lock<std::mutex>& lock) {
+  struct Asked {
+    const EventQueue* queue = nullptr;
+    std::int64_t at_ns = 0;
+  };
+  thread_local Asked last;
+  const std::int64_t now_ns = system_clock().monotonic_ns();
+  const bool goes_on = last.queue == this && now_ns - last.at_ns <= kAtOnceNs;
+  if (!goes_on || waits_since_ns_ == 0) waits_since_ns_ = now_ns;
+  if (goes_on && !driven_ && std::max(waits_ns_, now_ns - waits_since_ns_) > kLongNs) {
+    progress(lock, true, now_ns + kRestNs);
+  } else {
+    lock.unlock();
+    sched_yield();
+    lock.lock();
+  }
+  last = {this, system_clock().monotonic_ns()};
+}
+
 int EventQueue::harvest(std::span<daos_event_t*> events) {
+  if (completed_.count > 0 && waits_since_ns_ != 0) {
+    const std::int64_t waited_ns = system_clock().monotonic_ns() - std::exchange(waits_since_ns_, 0);
+    waits_ns_ += (std::min(waited_ns, kRestNs) - waits_ns_) / 4;
+  }
   std::size_t count = 0;
   for (; count < events.size() && completed_.first != nullptr; ++count) {
     daos_event_t& ev = *completed_.first;
@@ -178,13 +204,8 @@ int EventQueue::poll(bool wait_running, std::int64_t timeout_us, std::span<daos_
   }
   while (completed_.count == 0) {
     if (timeout_us == DAOS_EQ_NOWAIT || (wait_running && running_.count == 0)) {
-      if (running_.count > 0 && made == Progress::kNone) {
-        // Programs call this in a loop until something has completed. Whoever shares this core goes first: it may be the
-        // server that they wait for.
-        lock.unlock();
-        sched_yield();
-      }
-      return 0;
+      if (running_.count > 0 && made == Progress::kNone) rest(lock);
+      break;
     }
     if (made == Progress::kInside) return -DER_BUSY;  // a callback cannot wait for the loop it runs on
     made = progress(lock, true, deadline_ns);

@@ -127,6 +127,13 @@ class EventQueue {
 
   // How long what is started waits for the program to take what completed.
   static constexpr std::int64_t kGatherNs = 20'000;
+  // A program that asks again within kAtOnceNs has nothing else to do. Where its waits are longer than kLongNs it sleeps, up to kRestNs
+  // at a time: to be woken costs both sides tens of microseconds, to stay awake costs a processor.
+  static constexpr std::int64_t kAtOnceNs = 5'000;
+  static constexpr std::int64_t kLongNs = 100'000;
+  static constexpr std::int64_t kRestNs = 1'000'000;
+  static constexpr std::int64_t kSpinNs = 5'000;
+  static constexpr std::int64_t kSpinNsMax = 50'000;
 
   explicit EventQueue(std::unique_ptr<runtime::Loop> loop) : loop_(std::move(loop)) {}
   int begin(std::unique_lock<std::mutex>& lock, daos_event_t& ev, Start start);
@@ -134,6 +141,7 @@ class EventQueue {
   void leave();
   enum class Progress { kMade, kNone, kInside };
   Progress progress(std::unique_lock<std::mutex>& lock, bool may_sleep, std::int64_t deadline_ns);
+  void rest(std::unique_lock<std::mutex>& lock);
   int harvest(std::span<daos_event_t*> events);
 
   const std::unique_ptr<runtime::Loop> loop_;
@@ -144,7 +152,9 @@ class EventQueue {
   unsigned waiting_threads_ = 0;
   List running_;
   List completed_;
-  std::int64_t look_at_ns_ = 0;  // when the loop is looked at though something has completed
+  std::int64_t look_at_ns_ = 0;      // when the loop is looked at though something has completed
+  std::int64_t waits_since_ns_ = 0;  // when a program that asks in vain began to; 0: none does
+  std::int64_t waits_ns_ = 0;        // how long that takes, lately
   // the driving thread
   runtime::Message* ended_ = nullptr;  // completed in this drive, newest first, linked through Message::next
 };
