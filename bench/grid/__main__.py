@@ -42,7 +42,7 @@ def arguments():
     parser.add_argument("--fabric", action="append", metavar="NAME", help="only this fabric's cells; repeat it")
     parser.add_argument("--memory-dir", default="/dev/shm", type=pathlib.Path, help="a tmpfs, for the pools")
     parser.add_argument("--fio", help="a fio with the DFS engine linked to ROSS (default: built from Debian's source)")
-    command.add_options(parser, PARTS, 1, "grid.json")
+    command.add_options(parser, [*PARTS, *(row.name for row in bars.rows())], 1, "grid.json")
     return command.parse(parser, 0.3)
 
 
@@ -59,8 +59,8 @@ def measure_all(options, results):
         memory = command.own_directory(keep, options.memory_dir)
         place = work.Place(disk=memory, memory=memory, source=None, fio_given=options.fio, quick=options.quick,
                            seconds=options.seconds, keep=keep)
-        if not options.only or "bars" in options.only:
-            for row in bars.rows():
+        for row in bars.rows():
+            if not options.only or {"bars", row.name} & set(options.only):
                 command.attempt(row.name, results, lambda: results["rows"].append(command.measure(row, place, options.runs)))
     if options.only and "grid" not in options.only:
         return
