@@ -35,6 +35,7 @@ struct Lines final : Acceptor, Connecting {
   bool drops_second = false;
   std::size_t seen = 0;
   int dials_told = 0;
+  std::function<void()> meanwhile;  // of every receiver
   Lines() {
     done = [](Connecting& self, Result<std::unique_ptr<Channel>> channel) {
       auto& lines = static_cast<Lines&>(self);
@@ -47,6 +48,7 @@ struct Lines final : Acceptor, Connecting {
     if (++seen == 2 && drops_second) return;
     auto& line = *all.emplace_back(std::make_unique<Line>());
     line.channel = std::move(channel);
+    line.receiver.meanwhile = meanwhile;
     line.channel->start(line.receiver);
   }
   [[nodiscard]] bool closed() const {

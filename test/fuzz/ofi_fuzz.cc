@@ -33,8 +33,9 @@ enum Setting : std::uint8_t {
   kPuts = 4,       // the first channel puts, gets, sends
   kGets = 8,
   kSends = 16,
-  kQuietCut = 32,    // what ends with its connection is not told
-  kDropsSecond = 64  // the second channel is destroyed instead of started
+  kQuietCut = 32,       // what ends with its connection is not told
+  kDropsSecond = 64,    // the second channel is destroyed instead of started
+  kRevokesInside = 128  // the window that may be written is revoked as a message begins
 };
 
 // What a step does.
@@ -70,6 +71,7 @@ class Run {
     endpoint_ = *domain().open(*loop_, {.limits = kLimits, .listen = "127.0.0.1:7471", .acceptor = &lines_});
     network_ = NetworkByHand::newest();
     network_->tells_of_cut = (setting & kQuietCut) == 0;
+    if ((setting & kRevokesInside) != 0) lines_.meanwhile = [this] { revoke(); };
     lines_.drops_second = (setting & kDropsSecond) != 0;
     writable_ = *endpoint_->expose({.memory = write_.span(), .access = Access::kWrite});
     readable_ = *endpoint_->expose({.memory = read_.span(), .access = Access::kRead});
@@ -96,7 +98,7 @@ class Run {
         network_->full = !network_->full;
         break;
       case kRevokes:
-        if (std::exchange(exposed_, false)) endpoint_->revoke(writable_);
+        revoke();
         break;
       case kCloses:
         if (!lines_.all.empty()) lines_.all.back()->channel->close();
@@ -132,11 +134,15 @@ class Run {
     }
     asks_.check();
     ROSS_CHECK(write_.whole() && read_.whole());
-    if (exposed_) endpoint_->revoke(writable_);
+    revoke();
     endpoint_->revoke(readable_);
   }
 
  private:
+  void revoke() {
+    if (std::exchange(exposed_, false)) endpoint_->revoke(writable_);
+  }
+
   Domain& domain() const {
     static const std::array domains = {*make_domain({.provider = "ofi+tcp"}), *make_domain({.provider = "ofi+verbs"})};
     return *domains[(setting_ & kDemanding) != 0 ? 1 : 0];

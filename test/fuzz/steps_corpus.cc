@@ -119,7 +119,7 @@ void write_ofi() {
   }
   for (const bool put : {true, false}) {
     Pieces peer("SECRET..");
-    guest(put ? 0 : 1)
+    guest(put ? 128 : 1)
         .step(kDelivers, peer.next(PieceKind::kTransfers, transfer(0, put, 0, 1000) + transfer(1, put, 999, 1)))
         .step(kDelivers, peer.next(PieceKind::kCredit, {}, 1, 1))
         .step(kRevokes)
@@ -334,6 +334,12 @@ void write_ucx() {
         .step(kArrives, arriving(frame(Frame::kBulk, 0, 2) + item(Item::kPut, place("KEYw", 0), "", 1000), kBulk))
         .step(kRevokes)
         .write_as("puts" + name);
+    guest(local + 128)
+        .step(kHolds)
+        .step(kBehind, arriving(frame(Frame::kBulk, 0, 0) + item(Item::kPut, place("KEYw", 0), "", 1000), kBulk))
+        .step(kArrives, arriving(frame(Frame::kItems, 0, 1) + item(Item::kMessage, "before its put", "")))
+        .step(kArrives, arriving(frame(Frame::kItems, 0, 0) + item(Item::kMessage, "revokes", "payload")))
+        .write_as("revoked_inside" + name);
     guest(local)
         .step(kArrives, arriving(frame(Frame::kItems, 0, 0) + item(Item::kGet, get_request(0, 1000, 1), "") +
                                  item(Item::kGet, get_request(0, 40'000, 2), "")))

@@ -36,8 +36,9 @@ enum Setting : std::uint8_t {
   kPuts = 4,   // the first channel puts, gets, sends
   kGets = 8,
   kSends = 16,
-  kKeeps = 32,        // UCX lets us keep what arrives
-  kDropsSecond = 64,  // the second channel is destroyed instead of started
+  kKeeps = 32,          // UCX lets us keep what arrives
+  kDropsSecond = 64,    // the second channel is destroyed instead of started
+  kRevokesInside = 128  // the window that may be written is revoked as a message begins
 };
 
 // What a step does.
@@ -89,6 +90,7 @@ class Run {
     loop_ = *runtime::Loop::create({.clock = &clock_, .spin_ns = 0});
     ours_ = local_ ? house.folder + "/ours" : "127.0.0.1:7471";
     endpoint_ = *house.domains[local_ ? 1 : 0]->open(*loop_, {.limits = kLimits, .listen = ours_, .acceptor = &lines_});
+    if ((setting & kRevokesInside) != 0) lines_.meanwhile = [this] { revoke(); };
     lines_.drops_second = (setting & kDropsSecond) != 0;
     writable_ = *endpoint_->expose({.memory = write_.span(), .access = Access::kWrite});
     readable_ = *endpoint_->expose({.memory = read_, .access = Access::kRead});
@@ -138,7 +140,7 @@ class Run {
         if (worker != nullptr) worker->refuses = !worker->refuses;
         break;
       case kRevokes:
-        if (std::exchange(exposed_, false)) endpoint_->revoke(writable_);
+        revoke();
         break;
       case kCloses:
         if (!lines_.all.empty()) lines_.all.back()->channel->close();
@@ -173,11 +175,15 @@ class Run {
     poll();
     asks_.check();
     ROSS_CHECK(write_.whole());
-    if (exposed_) endpoint_->revoke(writable_);
+    revoke();
     endpoint_->revoke(readable_);
   }
 
  private:
+  void revoke() {
+    if (std::exchange(exposed_, false)) endpoint_->revoke(writable_);
+  }
+
   void dial(const std::string& theirs) {
     const std::int64_t deadline_ns = clock_.monotonic_ns() + kDialNs;
     ++dials_;
