@@ -403,7 +403,8 @@ void NetworkByHand::release(int error) {
 
 void NetworkByHand::end_all_to(fi_addr_t address) {
   for (const Operation& operation : under_way_) {
-    if (operation.to == address && tells_of_cut) end(operation, FI_ECANCELED);
+    const bool told = tells_of_cut || (operation.flags & FI_RMA) == 0;
+    if (operation.to == address && told) end(operation, FI_ECANCELED);
   }
   std::erase_if(under_way_, [address](const Operation& each) { return each.to == address; });
 }

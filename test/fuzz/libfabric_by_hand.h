@@ -42,7 +42,7 @@ class NetworkByHand {
   bool holds = false;
   // Nothing can be sent or begun now.
   bool full = false;
-  // Whether operations that end with their connection are told of.
+  // Whether transfers that end with their connection are told of.
   bool tells_of_cut = true;
   // Those under way end: as they should, or with one of libfabric's errors.
   void release(int error = 0);

@@ -120,9 +120,12 @@ class Run {
   void end() {
     network_->full = network_->holds = false;
     network_->release();
-    for (const auto& line : lines_.all) line->channel->close();
     const auto over = [&] { return lines_.closed() && lines_.dials_told == (setting_ & kDials) / kDials; };
     for (int i = 0; i < kEndingPolls && !over(); ++i) {
+      // Also those that came just now.
+      for (const auto& line : lines_.all) {
+        if (!line->receiver.closed) line->channel->close();
+      }
       clock_.advance(kSomeNs);
       poll();
     }

@@ -164,9 +164,12 @@ class Run {
 
   // Everything ends in bounded time, and is told.
   void end() {
-    for (const auto& line : lines_.all) line->channel->close();
     const auto over = [&] { return lines_.closed() && lines_.dials_told == dials_; };
     for (int i = 0; i < kEndingPolls && !over(); ++i) {
+      // Also those that came just now.
+      for (const auto& line : lines_.all) {
+        if (!line->receiver.closed) line->channel->close();
+      }
       clock_.advance(kSomeNs);
       poll();
     }
