@@ -4,6 +4,8 @@
 
 #include <gtest/gtest.h>
 
+#include "server/control/loopback.h"
+
 namespace ross::server::control {
 namespace {
 
@@ -43,6 +45,12 @@ TEST(LoopbackAddress, IsNoOther) {
                                       "ipv6:%5B::ffff:10.0.0.1%5D:5", "unix:/tmp/x", "unix:", "", ":", "127.0.0.1:5"}) {
     EXPECT_FALSE(loopback_address(peer).has_value()) << peer;
   }
+  // No more of a text counts than is read as an address.
+  for (const std::string_view host :
+       {std::string_view("ipv4:127.0.0.1\0.example", 22), std::string_view("ipv6:[::1\0]", 11)}) {
+    EXPECT_FALSE(loopback_address(std::string(host) + ":5").has_value()) << host;
+  }
+  EXPECT_FALSE(is_loopback(std::string_view("127.0.0.1\0:5", 12)).has_value());
 }
 
 TEST(CredentialFor, OnlyRootActsForOthers) {

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <functional>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -17,9 +18,11 @@ constexpr ChannelLimits kLimits{.head_bytes_max = 256, .payload_bytes_max = 4096
 struct Peerless final : Receiver {
   std::vector<std::byte> landing;
   bool closed = false;
+  std::function<void()> meanwhile;  // what the user does as a message begins; may be empty
   Result<memory::Memory> on_head(std::span<const std::byte> head, std::size_t payload_bytes) override {
     ROSS_CHECK(head.size() <= kLimits.head_bytes_max && payload_bytes <= kLimits.payload_bytes_max && !closed);
     landing.assign(payload_bytes, std::byte{0});
+    if (meanwhile) meanwhile();
     return memory::Memory(landing);
   }
   Status on_message() override {

@@ -1,7 +1,9 @@
-// Writes the inputs that the search in the wire's messages, in greetings and in rings of shared memory begins with: one of
-// each kind, by the encoders themselves. Run again when a layout changes:
+// Writes the inputs that the search in the wire's messages, in greetings, in rings of shared memory and in what comes by libfabric
+// and UCX begins with: one of each kind, by the encoders themselves. Run again when a layout changes:
 //
 //   make_corpus test/fuzz/corpus
+#include "make_corpus.h"
+
 #include <cstddef>
 #include <cstdio>
 #include <cstdlib>
@@ -21,6 +23,8 @@ namespace {
 
 std::filesystem::path folder;
 
+}  // namespace
+
 void write(std::string_view name, std::string_view bytes) {
   std::ofstream file(folder / name, std::ios::binary | std::ios::trunc);
   file << bytes;
@@ -29,6 +33,8 @@ void write(std::string_view name, std::string_view bytes) {
     std::exit(1);
   }
 }
+
+namespace {
 
 // ---- the wire ----
 
@@ -224,7 +230,8 @@ int main(int argc, char** argv) {
     const char* name;
     void (*write)();
   };
-  for (const Part& part : {Part{"wire", write_wire}, Part{"shm", write_shm}, Part{"greeting", write_greetings}}) {
+  for (const Part& part : {Part{"wire", write_wire}, Part{"shm", write_shm}, Part{"greeting", write_greetings},
+                           Part{"ofi", write_ofi}, Part{"ofi_local", write_ofi_local}, Part{"ucx", write_ucx}}) {
     folder = std::filesystem::path(argv[1]) / part.name;
     std::filesystem::create_directories(folder);
     part.write();

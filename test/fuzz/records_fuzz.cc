@@ -46,6 +46,13 @@ void check_client_records(std::string_view input) {
   const ClientId id{1};
   if (const auto client = decode_client(client_key(id), input)) ROSS_CHECK(encode(*client) == input);
   if (const auto of = decode_remembered(remembered_key(id, 7), input)) ROSS_CHECK(encode(of->change) == input);
+  // A key that is damaged, too.
+  const std::string_view key = input.substr(0, std::min<std::size_t>(input.size(), 19));
+  if (const auto of = decode_remembered(key, input.substr(key.size()))) {
+    ROSS_CHECK(remembered_key(of->client, of->change.slot) == key);
+  }
+  static_cast<void>(decode_client(key, input.substr(key.size())));
+  if (const auto number = decode_transaction(input)) ROSS_CHECK(input.size() == sizeof *number);
 }
 
 void check_kept(std::string_view input) {

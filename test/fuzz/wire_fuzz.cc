@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "client/translate.h"
 #include "wire/message.h"
 
 namespace {
@@ -146,6 +147,27 @@ void check_fixed(const Input& input) {
   if (fixed.has_value()) ROSS_CHECK(as_text(*fixed) == input.text());
 }
 
+// What the words of the wire mean to a file system: what means something means the same on its way back.
+void check_meaning(const Input& input) {
+  if (const auto change = from_text<SetAttr>(input.text()); change.has_value()) {
+    if (const auto meant = ross::client::from_wire(*change); accepted(meant)) {
+      const auto again = ross::client::from_wire(ross::client::to_wire(*meant));
+      ROSS_CHECK(again.has_value() && as_text(ross::client::to_wire(*again)) == as_text(ross::client::to_wire(*meant)));
+    }
+  }
+  if (const auto lock = from_text<Lock>(input.text()); lock.has_value()) {
+    if (const auto meant = ross::client::from_wire(*lock); accepted(meant)) {
+      const Lock again = ross::client::to_wire(*meant);
+      ROSS_CHECK(again.owner == lock->owner && again.begin == lock->begin && again.end == lock->end);
+      ROSS_CHECK(again.pid == lock->pid && again.kind == lock->kind && again.flock == lock->flock);
+    }
+  }
+  if (const auto request = decode_request(input.bytes); request.has_value()) {
+    const auto flags = ross::client::open_flags_from_wire(request->a);
+    ROSS_CHECK(!accepted(flags) || ross::client::to_wire(*flags) == request->a);
+  }
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -160,5 +182,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   check_fixed<SetAttr>(input);
   check_fixed<Lock>(input);
   check_fixed<StatFs>(input);
+  check_meaning(input);
   return 0;
 }

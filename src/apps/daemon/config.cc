@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "fabric/backends/backends.h"
+#include "server/control/loopback.h"
 
 namespace ross::daemon {
 

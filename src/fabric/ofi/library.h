@@ -32,6 +32,8 @@ struct Library {
 Status load_library();
 // After a load that succeeded.
 const Library& library();
+// Another takes its place for the life of the process. Before the first load.
+void stand_in_for_test(const Library& other);
 
 struct CloseFid {
   template <class T>

@@ -201,6 +201,9 @@ void LocalEndpoint::read(Line& line) {
     line.failed = got.error();
   } else if (*got == 0) {
     line.failed = Status(ECONNRESET, "the process at the other end closed the connection before it greeted");
+  } else if (line.descriptors.size() > 1) {
+    // Now: with each byte may come more, and this process has so many.
+    line.failed = Status(EPROTO, "the peer passed more descriptors than a greeting has");
   } else {
     line.greeting_bytes += *got;
     // Another program is told by its first bytes; it may never send as many as we wait for.

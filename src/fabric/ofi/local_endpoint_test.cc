@@ -190,6 +190,15 @@ TEST_F(LocalEndpointTest, WhoIsNoPeerIsLetGo) {
   expect_good(0);
 }
 
+TEST_F(LocalEndpointTest, WhoPassesTooManyDescriptorsIsNotHeardToTheEnd) {
+  const auto page = *shm::SharedMemory::create(PairPage::kBytes, shm::SharedMemory::Shape::kPlain);
+  const int twice[] = {page.fd(), page.fd()};
+  const PairGreeting said = greeting();
+  const std::int64_t begin = loop->clock().monotonic_ns();
+  EXPECT_TRUE(say(std::as_bytes(std::span(&said, 1)).first(1), twice).empty());
+  EXPECT_LT(loop->clock().monotonic_ns() - begin, LocalEndpoint::kGreetingNs / 2);
+}
+
 TEST_F(LocalEndpointTest, WhoGoesBeforeThereIsAChannelIsForgotten) {
   connect();
   const auto page = *shm::SharedMemory::create(PairPage::kBytes, shm::SharedMemory::Shape::kPlain);

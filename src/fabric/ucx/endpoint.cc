@@ -41,7 +41,7 @@ Status failure(ucs_status_t status) {
 
 UcxEndpoint::UcxEndpoint(ucp_context_h context, const Transport& transport, runtime::Loop& loop,
                          const EndpointOptions& options)
-    : context_(context), loop_(loop), acceptor_(options.acceptor), hub_(transport, options.limits) {}
+    : context_(context), loop_(loop), acceptor_(options.acceptor), hub_(transport, options.limits, loop.clock()) {}
 
 Result<std::unique_ptr<Endpoint>> UcxEndpoint::open(ucp_context_h context, const Transport& transport,
                                                     runtime::Loop& loop, const EndpointOptions& options) {

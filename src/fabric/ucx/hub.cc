@@ -17,9 +17,10 @@ constexpr std::int64_t kStopNs = 5'000'000'000;
 
 }  // namespace
 
-Hub::Hub(const Transport& of, const ChannelLimits& channel_limits)
+Hub::Hub(const Transport& of, const ChannelLimits& channel_limits, const Clock& loops_clock)
     : transport(of),
       limits(channel_limits),
+      clock(loops_clock),
       items_bytes_max_(std::max(
           of.items_bytes,
           sizeof(ItemHeader) + std::max(channel_limits.head_bytes_max, sizeof(GetRequest)) + of.eager_bytes_max)) {}

@@ -9,6 +9,7 @@
 #include <memory>
 #include <vector>
 
+#include "base/clock.h"
 #include "fabric/channel.h"
 #include "fabric/ucx/transport.h"
 #include "fabric/ucx/windows.h"
@@ -18,10 +19,12 @@ namespace ross::fabric::ucx {
 
 class Hub {
  public:
-  Hub(const Transport& transport, const ChannelLimits& limits);
+  // clock: of the endpoint's loop.
+  Hub(const Transport& transport, const ChannelLimits& limits, const Clock& clock);
 
   const Transport& transport;
   const ChannelLimits limits;
+  const Clock& clock;
   WindowTable windows;
 
   // A frame of items has room for this: for the largest that is copied into one at least.

@@ -52,6 +52,8 @@ struct Library {
 Status load_library();
 // After a load that succeeded.
 const Library& library();
+// Another takes its place for the life of the process. Before the first load.
+void stand_in_for_test(const Library& other);
 
 int to_errno(ucs_status_t status);
 // "what: UCX's own words"

@@ -1,7 +1,6 @@
 // A link's life: meeting, and the ways to end.
 #include "fabric/ucx/link.h"
 
-#include "base/clock.h"
 #include "base/log.h"
 
 namespace ross::fabric::ucx {
@@ -103,7 +102,7 @@ void Link::detach() {
 void Link::leave(const Status& why) {
   state_ = State::kLeaving;
   why_ = why;
-  deadline_ns_ = system_clock().monotonic_ns() + kLeaveNs;
+  deadline_ns_ = hub_.clock.monotonic_ns() + kLeaveNs;
   mark();
 }
 

@@ -189,7 +189,6 @@ class Link {
   Receiver* receiver_ = nullptr;
   std::int64_t deadline_ns_ = INT64_MAX;
   Status why_;
-  bool peer_gone_ = false;
   bool marked_ = false;
   std::size_t requests_ = 0;  // operations UCX has not finished
 

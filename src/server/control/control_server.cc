@@ -1,6 +1,5 @@
 #include "server/control/control_server.h"
 
-#include <arpa/inet.h>
 #include <fmt/format.h>
 #include <grpcpp/ext/health_check_service_server_builder_option.h>
 #include <grpcpp/ext/proto_server_reflection_plugin.h>
@@ -10,6 +9,7 @@
 
 #include "base/read_file.h"
 #include "client/grpc_log.h"
+#include "server/control/loopback.h"
 #include "server/control/namespace_service.h"
 #include "server/control/pool_service.h"
 #include "server/control/session_service.h"
@@ -31,19 +31,6 @@ Result<std::shared_ptr<grpc::ServerCredentials>> credentials(const ControlOption
 }
 
 }  // namespace
-
-Result<bool> is_loopback(std::string_view address) {
-  const std::size_t colon = address.rfind(':');
-  if (colon == std::string_view::npos)
-    return fail(EINVAL, fmt::format("'{}' has no port: write 127.0.0.1:7470", address));
-  std::string host(address.substr(0, colon));
-  in_addr ipv4{};
-  if (::inet_pton(AF_INET, host.c_str(), &ipv4) == 1) return (ntohl(ipv4.s_addr) >> 24) == 127;
-  if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
-  in6_addr ipv6{};
-  if (::inet_pton(AF_INET6, host.c_str(), &ipv6) == 1) return IN6_IS_ADDR_LOOPBACK(&ipv6) != 0;
-  return fail(EINVAL, fmt::format("'{}' is no numeric address and port: write 127.0.0.1:7470 or [::1]:7470", address));
-}
 
 struct ControlServer::Parts {
   Parts(Exports& exports, const ControlOptions& options)

@@ -38,9 +38,6 @@ struct ControlOptions {
   std::vector<std::pair<std::string, std::string>> missing;  // backends not offered, and why
 };
 
-// Whether an address ("127.0.0.1:7470", "[::1]:7470") is this machine's own business. EINVAL when it is no numeric address.
-Result<bool> is_loopback(std::string_view address);
-
 class ControlServer {
  public:
   static constexpr int kThreadsMax = 16;

@@ -39,16 +39,4 @@ inline constexpr std::size_t kGroupsMax = 1024;
 Result<fs::Credential> credential_for(const fabric::Peer& caller, uid_t uid, gid_t gid,
                                       std::vector<std::uint32_t> groups);
 
-// A loopback address as the kernel's tables write it. An IPv4 one may be in either table: "0100007F:1D2E" in tcp's, mapped into
-// IPv6 in tcp6's, as sockets for both are; an IPv6 one is in tcp6's alone.
-struct TableAddress {
-  std::string in_tcp;  // empty: not there
-  std::string in_tcp6;
-};
-// From the name that gRPC gives a peer: "ipv4:127.0.0.1:54321", "ipv6:%5B::1%5D:54321". EACCES when it is not a loopback address.
-Result<TableAddress> loopback_address(std::string_view peer);
-
-// The user of the established socket of this machine whose own end is that address, by the text of such a table. ENOENT.
-Result<uid_t> socket_owner(std::string_view table, std::string_view address);
-
 }  // namespace ross::server::control

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/machine.h"
 #include "server/control/identity.h"
+#include "server/control/loopback.h"
 #include "server/control/reply.h"
 
 namespace ross::server::control {
