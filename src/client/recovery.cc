@@ -71,6 +71,19 @@ void Recovery::stop() {
   waiters_.clear();
 }
 
+Recovery::Work Recovery::end() {
+  constexpr std::int64_t kLookNs = 1'000'000;
+  runtime::Loop& loop = *runtime::Loop::current();
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+    changed_.notify_all();
+  }
+  while (running()) co_await loop.sleep_until(loop.clock().monotonic_ns() + kLookNs);
+  stop();  // its thread is at its last line
+  co_return Status();
+}
+
 bool Recovery::running() {
   const std::lock_guard lock(mutex_);
   return running_;
