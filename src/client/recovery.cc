@@ -32,7 +32,8 @@ Recovery::Recovery(SessionState& state, Ask ask, const Options& options, std::un
       options_(options),
       own_loop_(std::move(own_loop)),
       loop_(own_loop_ != nullptr ? *own_loop_ : *options.loop),
-      generation_(state.place().generation) {
+      tries_(state.place().generation),
+      generation_(tries_) {
   begin_.recovery = this;
   begin_.run = [](runtime::Message& message) {
     Recovery& self = *static_cast<Begin&>(message).recovery;
