@@ -42,8 +42,10 @@ Recovery::Work Recovery::reclaim(const Holdings::List& held) {
     open.groups = file.groups;
     if (Status status = co_await ask_server(open); !status.ok()) {
       if (!anchor_->open()) co_return status;
-      log().warn("file {} could not be opened again: {}", number, status.message());
-      continue;  // calls on it fail
+      // One that was being closed is closed: the answer is what was lost. Calls on another fail.
+      log().log(file.closing ? spdlog::level::debug : spdlog::level::warn, "file {} could not be opened again: {}",
+                number, status.message());
+      continue;
     }
     for (const wire::Lock& held_lock : file.locks) {
       wire::Request lock{.op = wire::Op::kLock, .container = file.container, .file = number};

@@ -84,7 +84,9 @@ void Holdings::sent(const Note& note) {
   const std::lock_guard lock(mutex_);
   if (note.op == Op::kContainerClose) {
     for (auto& [number, file] : list_.files) {
-      if (file.container == note.container) file.locks.clear();
+      if (file.container != note.container) continue;
+      file.locks.clear();
+      file.closing = true;
     }
     return;
   }
@@ -94,6 +96,7 @@ void Holdings::sent(const Note& note) {
   switch (note.op) {
     case Op::kClose:
       locks.clear();
+      file->second.closing = true;
       break;
     case Op::kLock:
       weaken(locks, note.lock);

@@ -44,6 +44,7 @@ class Holdings {
     std::uint32_t gid = 0;
     std::vector<std::uint32_t> groups;
     std::vector<wire::Lock> locks;  // none overlaps another of its owner and family
+    bool closing = false;           // a close of it has gone out: the server may not have it any more
   };
   struct List {
     std::map<std::uint32_t, std::string> containers;  // by number: its name

@@ -127,7 +127,8 @@ void Lane::connect(std::int64_t deadline_ns) {
 }
 
 void Lane::connected(Result<std::unique_ptr<fabric::Channel>> channel) {
-  if (!channel.has_value() || ending_) return failed(channel.has_value() ? Status(ECANCELED) : channel.error());
+  const bool unwanted = ending_ || session_->silent;
+  if (!channel.has_value() || unwanted) return failed(channel.has_value() ? Status(ECANCELED) : channel.error());
   channel_ = *std::move(channel);
   state_ = State::kGreeting;
   const wire::Hello hello{.pid = ::getpid(), .generation = place_.generation, .session = place_.token};

@@ -132,12 +132,10 @@ void Lane::take_back_calls() {
 }
 
 void Lane::retire() {
-  if (channel_ != nullptr) {
-    channel_->close();
-  } else {
-    end_if_over();
-  }
-  // Otherwise it is connecting, waits for the recovery that is being stopped, or goes already.
+  if (channel_ != nullptr) return channel_->close();
+  // Where it is connecting, or waits for the recovery that is being stopped, its calls do not, and it goes when that has ended.
+  fail_all();
+  end_if_over();
 }
 
 void Lane::end_soon() {

@@ -32,7 +32,8 @@ Recovery::Recovery(SessionState& state, Ask ask, const Options& options, std::un
       options_(options),
       own_loop_(std::move(own_loop)),
       loop_(own_loop_ != nullptr ? *own_loop_ : *options.loop),
-      generation_(state.place().generation) {
+      tries_(state.place().generation),
+      generation_(tries_) {
   begin_.recovery = this;
   begin_.run = [](runtime::Message& message) {
     Recovery& self = *static_cast<Begin&>(message).recovery;
@@ -69,6 +70,19 @@ void Recovery::stop() {
   const std::lock_guard lock(mutex_);
   for (const Waiter& waiter : waiters_) waiter.loop->post(*waiter.wake);
   waiters_.clear();
+}
+
+Recovery::Work Recovery::end() {
+  constexpr std::int64_t kLookNs = 1'000'000;
+  runtime::Loop& loop = *runtime::Loop::current();
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+    changed_.notify_all();
+  }
+  while (running()) co_await loop.sleep_until(loop.clock().monotonic_ns() + kLookNs);
+  stop();  // its thread is at its last line
+  co_return Status();
 }
 
 bool Recovery::running() {

@@ -79,6 +79,8 @@ class Recovery {
   [[nodiscard]] Status over();
   // Ends what is under way; what is lost from now on stays lost.
   void stop();
+  // The same from inside a loop, which goes on meanwhile.
+  runtime::Task<Status> end();
 
  private:
   struct Waiter {

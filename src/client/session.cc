@@ -76,7 +76,7 @@ Session::~Session() {
     static_cast<void>(state_->recovery.release());  // its thread is the parent's
     return;
   }
-  stop_recovery();
+  if (state_->recovery != nullptr) state_->recovery->stop();
   if (state_->silent) return;  // its lane goes by itself
   static_cast<void>(call_and_wait({.op = wire::Op::kEnd}));
   loop_.detach(state_.get());  // which may be the caller's and go on; those of other loops end with their connections
@@ -105,11 +105,8 @@ runtime::Task<Status> Session::leave(bool goodbye) {
   if (goodbye) static_cast<void>(co_await call({.op = wire::Op::kEnd}, {}, {}));
   state_->silent = true;
   if (auto* const lane = loop_.attachment(state_.get())) static_cast<Lane*>(lane)->retire();
+  if (state_->recovery != nullptr) static_cast<void>(co_await state_->recovery->end());
   co_return Status();
-}
-
-void Session::stop_recovery() {
-  if (state_->recovery != nullptr) state_->recovery->stop();
 }
 
 Status Session::forked() const {

@@ -72,11 +72,9 @@ class Session {
   // like), until it says that it has all (kReclaimed).
   void relay(bool reclaiming);
   // Of a session that connect_here() made: the end, on its own loop. Calls under way end with ESHUTDOWN soon, later ones at once. goodbye:
-  // the server gives back what the session held; otherwise it is kept there for whoever brings it back. Afterwards
-  // stop_recovery(), and when no call is left the destructor, which does not block any more.
+  // the server gives back what the session held; otherwise it is kept there for whoever brings it back. Afterwards, when no call is
+  // left, the destructor, which does not block any more.
   runtime::Task<Status> leave(bool goodbye);
-  // May block, and does not touch the session's loop.
-  void stop_recovery();
 
   // payload goes with the request; the reply's payload lands at the front of into. Both live until the task is done.
   // staged: it goes to this server, not past it.

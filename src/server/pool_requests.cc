@@ -42,28 +42,43 @@ Connection::Work Connection::open_container(Job& job) {
   co_return Status();
 }
 
-// With the files that are still open in it, unless requests are at work on one.
+// With the files that are still open in it. From its begin on nobody finds them; requests that are still at work on them, which an
+// earlier connection of the client may have left, are waited for. Such as wait for a lock end when their owner is dropped, as in
+// Session::clean_up().
 Connection::Work Connection::close_container(Job& job) {
+  constexpr std::int64_t kAgainNs = 5'000'000;
   const std::uint32_t container = job.request.container;
   auto closed = session_->containers.find(container);
   if (closed == session_->containers.end()) co_return Status(EBADF, "no such container is open in this session");
-  std::vector<std::uint64_t> numbers;
-  for (const auto& [number, file] : session_->files) {
-    if (file->container != container) continue;
-    if (file->users > 0) co_return Status(EBUSY, "the container is closed while requests on it are in flight");
-    numbers.push_back(number);
-  }
-  std::ranges::sort(numbers);
-  std::vector<std::unique_ptr<File>> files;
-  for (const std::uint64_t number : numbers) files.push_back(std::move(session_->files.extract(number).mapped()));
   std::shared_ptr<fs::FileSystem> held = std::move(closed->second);
   session_->containers.erase(closed);
   session_->places.erase(container);
-  if (session_->upstream() != nullptr) co_return co_await pass_on(job);
-  for (const std::unique_ptr<File>& file : files) {
-    for (const std::uint64_t owner : file->owners) static_cast<void>(co_await held->unlock_owner(file->id, owner));
-    static_cast<void>(co_await held->close(file->id));
-    file->fs.reset();
+  const bool upstream = session_->upstream() != nullptr;
+  std::vector<std::uint64_t> numbers;
+  for (const auto& [number, file] : session_->files) {
+    if (file->container == container) numbers.push_back(number);
+  }
+  std::ranges::sort(numbers);
+  // Those that another request closes already are its own to end.
+  std::erase_if(numbers,
+                [this](std::uint64_t number) { return std::exchange(session_->files.at(number)->closing, true); });
+  // There it is waited for as well, so that nothing of the files is left at work here.
+  Status status;
+  if (upstream) status = co_await pass_on(job);
+  if (!status.ok()) co_return status;
+  runtime::Loop& loop = server_.loop();
+  for (const std::uint64_t number : numbers) {
+    File& file = *session_->files.at(number);
+    for (;;) {
+      const std::set<std::uint64_t> owners = file.owners;
+      for (const std::uint64_t owner : owners) {
+        if (!upstream) static_cast<void>(co_await held->unlock_owner(file.id, owner));
+      }
+      if (file.users == 0) break;
+      co_await loop.sleep_until(loop.clock().monotonic_ns() + kAgainNs);
+    }
+    if (!upstream) static_cast<void>(co_await held->close(file.id));
+    session_->files.erase(number);
   }
   const auto drop = [&held] { return held.reset(), true; };
   static_cast<void>(co_await server_.worker().run<bool>(drop));

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "client/translate.h"
+#include "fs/change_id.h"
 #include "server/connection.h"
 #include "server/server.h"
 
@@ -323,6 +324,7 @@ struct OthersAreDone {
 }  // namespace
 
 Connection::Work Connection::close(Job& job) {
+  const fs::ChangeId name = fs::take_change_id();  // not for whatever begins while this one waits
   job.file->closing = true;
   co_await OthersAreDone{*job.file};
   const auto found = session_->files.find(job.request.file);
@@ -332,6 +334,7 @@ Connection::Work Connection::close(Job& job) {
   if (session_->upstream() == nullptr) {
     for (const std::uint64_t owner : file->owners) static_cast<void>(co_await file->fs->unlock_owner(file->id, owner));
   }
+  fs::name_next_change(name);
   co_return co_await file->fs->close(file->id);
 }
 

@@ -44,10 +44,15 @@ void Returning::end() {
   runtime::spawn(give_up(std::move(missing)), [this](const Status& status) {
     giving_up_ = false;
     if (!status.ok()) log().error("giving up clients of before: {}", status.message());
-    if (over_ || !awaited_.empty()) return;
-    stop();
-    if (when_over_) when_over_();
+    look_whether_over();
+    if (when_idle_) when_idle_();
   });
+}
+
+void Returning::look_whether_over() {
+  if (over_ || !awaited_.empty()) return;
+  stop();
+  if (when_over_) when_over_();
 }
 
 void Returning::end_for_all() {

@@ -36,6 +36,9 @@ class Returning {
   void end_for_all();
   // Called once, when nobody is awaited any more; not when the server stops before.
   void when_over(std::function<void()> call) { when_over_ = std::move(call); }
+  // Its own work on the store is under way: the server's loop goes on until when_idle() has been called.
+  [[nodiscard]] bool busy() const { return giving_up_; }
+  void when_idle(std::function<void()> call) { when_idle_ = std::move(call); }
   [[nodiscard]] bool awaits(const wire::ClientId& client) const { return awaited_.contains(client); }
   [[nodiscard]] const engine::ClientRecord* record(const wire::ClientId& client) const;
   // It has a session again, and not yet all it had.
@@ -60,6 +63,7 @@ class Returning {
 
  private:
   runtime::Task<Status> give_up(std::vector<wire::ClientId> missing);
+  void look_whether_over();
 
   engine::Clients* const clients_;
   Worker& worker_;
@@ -71,6 +75,7 @@ class Returning {
   bool over_ = true;
   bool giving_up_ = false;
   std::function<void()> when_over_;
+  std::function<void()> when_idle_;
   std::vector<std::coroutine_handle<>> waiters_;
 };
 

@@ -92,6 +92,7 @@ Status Server::open_endpoints() {
     log().info("clients of before may come back within {} ms", options_.lease.count());
     at(loop_.clock().monotonic_ns() + lease_ns(), [this] { returning_.end(); });
     at(loop_.clock().monotonic_ns() + 2 * lease_ns(), [this] { end_reclaiming(); });
+    returning_.when_idle([this] { stop_when_empty(); });
     returning_.when_over([this] { at(loop_.clock().monotonic_ns() + lease_ns(), [this] { release_orphans(); }); });
   }
   return {};
@@ -191,7 +192,7 @@ void Server::take_turn() {
 
 // Whoever is on the way in is sent away when the endpoints go, and tries again elsewhere.
 void Server::stop_when_empty() {
-  if (!stopping_ || !connections_.empty() || !sessions_.empty() || beginning_ > 0) return;
+  if (!stopping_ || !connections_.empty() || !sessions_.empty() || beginning_ > 0 || returning_.busy()) return;
   endpoints_.clear();
   ended_ = true;
 }

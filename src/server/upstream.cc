@@ -21,9 +21,6 @@ runtime::Task<Result<Session*>> Server::begin_upstream(const Applicant& applican
   const Result<Session*> made = new_session(applicant.peer, applicant.client, applicant.who);
   if (!made.has_value()) {
     static_cast<void>(co_await upstream->leave(!applicant.returning));
-    client::Session* const left = upstream.get();
-    const auto stop = [left] { return left->stop_recovery(), true; };
-    static_cast<void>(co_await worker_.run<bool>(stop));
     co_return fail(made.error());
   }
   (*made)->set_upstream(std::move(upstream));
@@ -35,9 +32,6 @@ runtime::Task<Result<Session*>> Server::begin_upstream(const Applicant& applican
 runtime::Task<Status> Session::leave_upstream() {
   const bool returns = outlives_connections() && !ended_ && server_.stopping();
   static_cast<void>(co_await upstream_->leave(!returns));
-  client::Session* const left = upstream_.get();
-  const auto stop = [left] { return left->stop_recovery(), true; };
-  static_cast<void>(co_await server_.worker().run<bool>(stop));
   runtime::Loop& loop = server_.loop();
   while (jobs > 0) {
     constexpr std::int64_t kAgainNs = 5'000'000;

@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """The real ross-agent between ross and the real ross-engine.
 
-Goal: what a person does with an engine works through an agent, by the same URLs; the engine judges who asks; and agents that are killed
-or stopped while hosts work lose nothing and do nothing twice. Method: an engine and an agent on free ports of loopback for each test;
+Goal: what a person does with an engine works through an agent, by the same URLs; the engine judges who asks; and hosts, agents and engines
+that are killed while others work lose nothing and do nothing twice. Method: an engine and an agent on free ports of loopback for each test;
 rsync judges that a tree comes out as it went in, errands (errands_main.cc) that every change was made once, fsck the pool.
-Usage: agent_test.py ROSS_ENGINE ROSS ROSS_AGENT ERRANDS. ROSS_ROUNDS: how often something is killed (default 12).
+Usage: agent_test.py ROSS_ENGINE ROSS ROSS_AGENT ERRANDS. ROSS_ROUNDS: how often something is killed (default 12); for each
+of the three: ROSS_ROUNDS=100 agent_test.py ... Killed.
 """
 import json
 import os
@@ -203,8 +204,8 @@ class WithTls(Certificates, WithEngine):
                  extra=self.certificate("client"))
 
 
-class Comeback(ShortLeases, WithAgent):
-    """Agents that are killed while hosts work."""
+class WithErrands(ShortLeases, WithAgent):
+    """Hosts that do checked work (errands_main.cc), and what they left."""
 
     def again(self, what, how):
         """An agent, an engine or both end, and others take their places at the same addresses."""
@@ -218,36 +219,58 @@ class Comeback(ShortLeases, WithAgent):
         if "agent" in what:
             self.agent = self.start_agent(address=self.agent.address)
 
-    def errands(self, fabric, threads, workers, rounds):
-        url = self.through.replace("ross:", f"ross{fabric}:") + "/data"
+    def errands(self, fabric, rounds, container="data"):
+        """Of 2 threads with 4 workers each."""
+        url = self.through.replace("ross:", f"ross{fabric}:") + f"/{container}"
         environment = {name: value for name, value in os.environ.items() if not name.startswith("ROSS_")}
-        host = subprocess.Popen([ERRANDS, url, str(threads), str(workers), str(rounds)], stdout=subprocess.PIPE,
+        host = subprocess.Popen([ERRANDS, url, "2", "4", str(rounds)], stdout=subprocess.PIPE,
                                 stderr=subprocess.PIPE, text=True, env={**environment, "ROSS_OUTAGE_SECONDS": "30"})
         self.addCleanup(lambda: host.poll() is None and host.kill())
         self.assertEqual(host.stdout.readline(), "working\n", host.poll() is not None and host.stderr.read())
         return host
 
-    def names(self):
-        return self.good(ROSS, "ls", f"{self.url}/data").split()
+    def are_done(self, host, rounds):
+        """A host's errands, now or soon; then nothing is left of them."""
+        said = host.communicate(timeout=2 * SECONDS)[1]
+        self.assertEqual(host.returncode, 0, f"{said}\n{self.agent.log()}\n{self.engine.log()}")
+        self.assertEqual(len(self.names()), 2 * 4 * (1 + rounds // 2))
+        self.remove_all()
 
-    def remove_all(self):
-        names = self.names()
+    def names(self, container="data"):
+        return self.good(ROSS, "ls", f"{self.url}/{container}").split()
+
+    def remove_all(self, container="data"):
+        names = self.names(container)
         if names:
-            self.good(ROSS, "rm", "-r", *[f"{self.url}/data/{name}" for name in names])
+            self.good(ROSS, "rm", "-r", *[f"{self.url}/{container}/{name}" for name in names])
+
+    def free(self):
+        return json.loads(self.good(ROSS, "--json", "pool", "info", self.url))["free"]
+
+    def all_is_back(self, free_before):
+        """Once nobody works any more: the space; and the pool is clean."""
+        deadline = time.monotonic() + 2 * SECONDS
+        while self.free() < free_before - 1_000_000:
+            self.assertLess(time.monotonic(), deadline, f"{free_before - self.free()} bytes are lost")
+            run(ROSS, "sync", self.url)
+        self.assertEqual(self.agent.stop(), 0)
+        self.assertEqual(self.engine.stop(), 0)
+        self.clean()
+
+
+class Comeback(WithErrands):
+    """Agents that end while hosts work."""
 
     def outlives(self, fabric, ends, how, rounds):
         """A host works until something has ended `rounds` times."""
         ended = 0
         while ended < rounds:
-            host = self.errands(fabric, 2, 4, 300)
+            host = self.errands(fabric, 300)
             while host.poll() is None and ended < rounds:
                 time.sleep(self.random.uniform(0.05, 0.4))
                 self.again(self.random.choice(ends), how)
                 ended += 1
-            said = host.communicate(timeout=SECONDS)[1]
-            self.assertEqual(host.returncode, 0, f"after {ended} ends: {said}\n{self.agent.log()}\n{self.engine.log()}")
-            self.assertEqual(len(self.names()), 2 * 4 * (1 + 150))
-            self.remove_all()
+            self.are_done(host, 300)
         self.assertEqual(self.agent.stop(), 0)
         self.assertEqual(self.engine.stop(), 0)
         self.clean()
@@ -259,31 +282,53 @@ class Comeback(ShortLeases, WithAgent):
                 self.engine = self.start()
                 self.agent = self.start_agent()
 
-    def test_a_host_outlives_agents_and_engines_that_are_killed(self):
-        self.outlives("+tcp", (["agent"], ["engine"], ["agent", "engine"]), signal.SIGKILL, ROUNDS)
-
     def test_a_host_outlives_agents_that_are_stopped(self):
         self.outlives("+tcp", (["agent"],), signal.SIGTERM, max(3, ROUNDS // 4))
 
-    def free(self):
-        return json.loads(self.good(ROSS, "--json", "pool", "info", self.url))["free"]
 
-    def test_killed_hosts_leave_nothing(self):
+class Killed(WithErrands):
+    """Each of the three is killed: a host, the agent, the engine, in an order of chance, while another host works through it all."""
+
+    LASTING_ROUNDS = 300
+
+    def test_each_of_the_three_is_killed(self):
+        self.good(ROSS, "container", "create", f"{self.url}/others")
         self.good(ROSS, "sync", self.url)
-        before = self.free()
-        for _ in range(max(3, ROUNDS // 3)):
-            host = self.errands(self.random.choice(("+tcp", "+shm")), 2, 4, 100_000)
-            time.sleep(self.random.uniform(0.02, 0.2))
-            host.kill()
-            host.communicate(timeout=SECONDS)
-            self.remove_all()
-        deadline = time.monotonic() + SECONDS
-        while self.free() < before - 1_000_000:
-            self.assertLess(time.monotonic(), deadline, f"{before - self.free()} bytes are lost")
-            run(ROSS, "sync", self.url)
-        self.assertEqual(self.agent.stop(), 0)
-        self.assertEqual(self.engine.stop(), 0)
-        self.clean()
+        free_before = self.free()
+        begin = time.monotonic()
+        done = 0
+        lasting = other = None
+        for _ in range(ROUNDS):
+            for what in self.random.sample(("host", "agent", "engine"), 3):
+                if lasting is None:
+                    lasting = self.errands(self.random.choice(("+tcp", "+shm")), self.LASTING_ROUNDS)
+                if other is None:
+                    other = self.errands(self.random.choice(("+tcp", "+shm")), 100_000, "others")
+                time.sleep(self.random.uniform(0.02, 0.3))
+                if what == "host":
+                    self.assertIsNone(other.poll(), other.poll() is not None and other.stderr.read())
+                    other.kill()
+                    other.communicate(timeout=SECONDS)
+                    other = None
+                    self.remove_all("others")
+                else:
+                    # At times two at once.
+                    both = self.random.random() < 0.15
+                    self.again(["agent", "engine"] if both else [what], signal.SIGKILL)
+                if lasting.poll() is not None:
+                    self.are_done(lasting, self.LASTING_ROUNDS)
+                    lasting = None
+                    done += 1
+        if lasting is not None:
+            self.are_done(lasting, self.LASTING_ROUNDS)
+            done += 1
+        if other is not None:
+            other.kill()
+            other.communicate(timeout=SECONDS)
+            self.remove_all("others")
+        print(f"{ROUNDS} hosts, agents and engines each were killed in {time.monotonic() - begin:.0f} s; {done} hosts outlived them and did "
+              f"{done * 8 * self.LASTING_ROUNDS} checked errands", file=sys.stderr)
+        self.all_is_back(free_before)
 
 
 if __name__ == "__main__":

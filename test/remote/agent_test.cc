@@ -354,6 +354,27 @@ TEST_F(AgentGateTest, AChangeUnderWayIsMadeOnceThroughTwoAgents) {
   EXPECT_EQ(size(), 2000U);
 }
 
+TEST_F(AgentGateTest, ACloseThatWaitsForOthersKeepsItsName) {
+  {
+    RawPeer raw(socket(), hello);
+    open(raw);
+    pool.at("c").gate.close_gate();
+    raw.send(RawPeer::encoded(append(3, 1)), 1000);
+    raw.send(RawPeer::encoded({.id = 5, .op = Op::kClose, .slot = 2, .container = container, .file = file}));
+    raw.send(RawPeer::encoded({.op = Op::kPing}));
+    EXPECT_EQ(raw.reply_error(), 0);  // so the close waits for the append
+    pool.at("c").gate.open_gate();
+    EXPECT_EQ(raw.reply_error(), 0);
+    EXPECT_EQ(raw.reply_error(), 0);
+  }
+  start_agent(true);
+  RawPeer back(socket(), hello);
+  ASSERT_EQ(back.ask({.id = 10, .op = Op::kContainerOpen, .container = container, .name = "c"}), 0);
+  ASSERT_EQ(back.ask({.id = 11, .op = Op::kReclaimed}), 0);
+  EXPECT_EQ(back.ask(mkdir(4, 2, "d")), EPROTO) << "the engine knows of a later one in that slot";
+  EXPECT_EQ(back.ask(mkdir(6, 2, "d")), 0);
+}
+
 TEST_F(AgentGateTest, AHostsIdsHarmItAlone) {
   RawPeer raw(socket(), hello);
   open(raw);

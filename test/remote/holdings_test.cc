@@ -79,8 +79,11 @@ TEST_F(HoldingsTest, ALockIsNoStrongerThanWhatWasAskedForLast) {
 TEST_F(HoldingsTest, AFileThatIsBeingClosedHasNoLocks) {
   const wire::Lock wanted = range(kExclusive, 0, 10);
   do_all(lock(wanted));
+  EXPECT_FALSE(holdings.begin_generation(0).files.at(kFile).closing);
   send({.op = wire::Op::kClose, .container = 1, .file = kFile});
   EXPECT_EQ(locks(), Locks());
+  EXPECT_TRUE(holdings.begin_generation(0).files.at(kFile).closing)
+      << "it is still asked for: the close may not have come";
 }
 
 }  // namespace

@@ -112,6 +112,49 @@ TEST_F(OnceTest, ACloseWaitsForWhatAConnectionThatIsGoneLeftAtWork) {
   EXPECT_EQ(size(), 1000U);
 }
 
+TEST_F(OnceTest, AContainerIsClosedWhenWhatAConnectionThatIsGoneLeftAtWorkIsDone) {
+  RawPeer old(path(), hello(0));
+  open(old);
+  pool.at("c").gate.close_gate();
+  old.send(RawPeer::encoded(append(3, 1)), 1000);
+  old.send(RawPeer::encoded({.op = Op::kPing}));
+  EXPECT_EQ(old.reply_error(), 0);  // so the append is at work
+  RawPeer back(path(), hello(1));
+  EXPECT_EQ(back.welcome_error(), 0);
+  EXPECT_FALSE(old.next().has_value());
+  back.send(RawPeer::encoded({.id = 4, .op = Op::kContainerClose, .container = container}));
+  back.send(RawPeer::encoded({.id = 5, .op = Op::kFsync, .container = container, .file = file}));
+  wire::ReplyHeader header{};
+  EXPECT_EQ(back.reply_error(&header), EBADF);  // nobody finds it any more
+  EXPECT_EQ(header.id, 5U);
+  pool.at("c").gate.open_gate();
+  EXPECT_EQ(back.reply_error(&header), 0);
+  EXPECT_EQ(header.id, 4U);
+  EXPECT_EQ(size(), 1000U);
+}
+
+TEST_F(OnceTest, AContainerIsClosedThoughSomebodyWaitsForALockInIt) {
+  const auto lock = [this](std::uint64_t id, std::uint64_t owner, std::uint32_t mode, const wire::Lock& range) {
+    wire::Request request{.id = id, .op = Op::kLock, .container = container, .file = file};
+    request.mode = mode;
+    request.a = owner;
+    request.text = wire::as_text(range);
+    return RawPeer::encoded(request);
+  };
+  const wire::Lock one{.owner = 1, .begin = 0, .end = 10, .kind = 2};
+  const wire::Lock other{.owner = 2, .begin = 0, .end = 10, .kind = 2};
+  RawPeer old(path(), hello(0));
+  open(old);
+  old.send(lock(3, 1, 0, one));
+  EXPECT_EQ(old.reply_error(), 0);
+  old.send(lock(4, 2, wire::kLockWait, other));
+  old.send(RawPeer::encoded({.op = Op::kPing}));
+  EXPECT_EQ(old.reply_error(), 0);  // so it waits
+  RawPeer back(path(), hello(1));
+  EXPECT_EQ(back.welcome_error(), 0);
+  EXPECT_EQ(back.ask({.id = 5, .op = Op::kContainerClose, .container = container}), 0);
+}
+
 TEST_F(OnceTest, ASlotIsNotUsedForAnotherWhileItsChangeIsUnderWay) {
   RawPeer raw(path(), hello(0));
   open(raw);

@@ -103,5 +103,18 @@ TEST_F(ReturningTest, AServerThatStopsTellsNobody) {
   EXPECT_EQ(overs, 0);
 }
 
+TEST_F(ReturningTest, AServerThatStopsIsToldWhenNothingOfItIsLeftAtWork) {
+  int idle = 0;
+  returning.when_idle([&idle] { ++idle; });
+  on_loop([&] {
+    returning.end();
+    returning.stop();
+    EXPECT_TRUE(returning.busy()) << "the store is being told";
+    EXPECT_EQ(idle, 0);
+  });
+  EXPECT_FALSE(returning.busy());
+  EXPECT_EQ(idle, 1);
+}
+
 }  // namespace
 }  // namespace ross::server

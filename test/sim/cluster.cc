@@ -27,6 +27,10 @@ fabric::sim::NetworkOptions draw_network(Random& random, std::uint64_t seed) {
   return options;
 }
 
+std::pair<std::string, std::string> in_order(const std::string& host, const std::string& other) {
+  return host < other ? std::pair(host, other) : std::pair(other, host);
+}
+
 }  // namespace
 
 Cluster::Cluster(const PoolImage& image, std::uint64_t seed, bool verbose)
@@ -34,7 +38,8 @@ Cluster::Cluster(const PoolImage& image, std::uint64_t seed, bool verbose)
       random_(seed ^ 0xc1057e5),
       world_(image, seed),
       network_(world_.clock(), draw_network(random_, seed)),
-      cache_bytes_(random_.chance(1, 2) ? 256 * kKiB : 4 * kMiB) {
+      cache_bytes_(random_.chance(1, 2) ? 256 * kKiB : 4 * kMiB),
+      control_(*this, kEngine) {
   world_.when_it_ends([this] { went(); });
   world_.run_store_jobs_in_loop();
   if (random_.chance(1, 2)) world_.slow_devices(300'000);
@@ -74,7 +79,7 @@ std::string Cluster::start() {
   if (!pool) return "the pool does not open: " + pool.error().message();
   pool_ = *std::move(pool);
   std::vector<server::Listener> listeners(1);
-  listeners[0] = {.domain = *fabric::sim::make_domain(network_, kEngine), .address = address()};
+  listeners[0] = {.domain = *fabric::sim::make_domain(network_, kEngine), .address = control_.address()};
   server::ServerOptions served{.remembers = true, .lease = std::chrono::milliseconds(kLeaseNs / kMs)};
   served.loop = &loop();
   served.fill_random = [this](std::span<std::uint8_t> bytes) {
@@ -87,14 +92,16 @@ std::string Cluster::start() {
   }
   server_ = *std::move(server);
   up_ = world_.powered();
-  ++life_;
-  tell("the engine is there, life {}", life_);
+  control_.open(*server_);
+  if (!up_) control_.shut();
+  tell("the engine is there, life {}", control_.life());
   return {};
 }
 
 // From here on it is off the network, and the world does nothing more for it.
 void Cluster::went() {
   up_ = false;
+  control_.shut();
   ++(how_ == End::kKill ? kills_ : power_cuts_);
   network_.unplug(kEngine);
   tell("{}", how_ == End::kKill ? "the engine is killed" : "the engine's power goes");
@@ -131,6 +138,7 @@ void Cluster::clear_away() {
 std::string Cluster::stop() {
   tell("the engine stops");
   up_ = false;
+  control_.shut();
   skipped_here_ += server_->asked_again().here;
   skipped_across_ += server_->asked_again().earlier;
   server_.reset();
@@ -147,39 +155,24 @@ std::uint64_t Cluster::skipped_across() const {
   return skipped_across_ + (server_ == nullptr ? 0 : server_->asked_again().earlier.load());
 }
 
-// ---- the way to it ----
+// ---- the ways to it ----
 
-void Cluster::part(const std::string& host, std::int64_t for_ns) {
-  network_.partition(host, kEngine, for_ns);
-  std::int64_t& until = parted_until_ns_[host];
+void Cluster::part(const std::string& host, const std::string& other, std::int64_t for_ns) {
+  network_.partition(host, other, for_ns);
+  std::int64_t& until = parted_until_ns_[in_order(host, other)];
   until = std::max(until, now_ns() + for_ns);
 }
 
-// One way between a host and the engine's. False: not until the deadline.
-runtime::Task<bool> Cluster::travels(const std::string& host, std::int64_t deadline_ns) {
+runtime::Task<bool> Cluster::travels(std::string host, std::string other, std::int64_t deadline_ns) {
   const auto latency = static_cast<std::int64_t>(20'000 + random_.below(2 * kMs));
   co_await loop().sleep_until(now_ns() + latency);
-  while (parted_until_ns_[host] > now_ns()) {
-    const std::int64_t until_ns = std::min(parted_until_ns_[host], deadline_ns);
+  const std::int64_t& parted_until_ns = parted_until_ns_[in_order(host, other)];
+  while (parted_until_ns > now_ns()) {
+    const std::int64_t until_ns = std::min(parted_until_ns, deadline_ns);
     co_await loop().sleep_until(until_ns);
     if (until_ns == deadline_ns) co_return false;
   }
   co_return true;
-}
-
-runtime::Task<Result<server::Begun>> Cluster::ask(std::string host, wire::ClientId id, bool returning,
-                                                  std::int64_t deadline_ns) {
-  const bool arrives = co_await travels(host, deadline_ns);
-  if (!arrives) co_return fail(ETIMEDOUT, "nobody answers");
-  if (!up_) co_return fail(ECONNREFUSED, "nobody is there");
-  const std::uint64_t life = life_;
-  const server::Applicant applicant{
-      .peer = {.pid = 0, .uid = 0, .gid = 0, .groups = {}}, .client = id, .returning = returning};
-  auto begun = co_await server_->begin(applicant);
-  const bool lost = random_.chance(1, 20);
-  const bool returns = co_await travels(host, deadline_ns);
-  if (!returns || lost || life != life_ || !up_) co_return fail(ETIMEDOUT, "no answer came");
-  co_return begun;
 }
 
 }  // namespace ross::sim

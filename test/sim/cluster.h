@@ -2,8 +2,8 @@
 //
 // The engine is the real one: a pool on a simulated machine (world.h), served by server::Server over the simulated network. Its
 // process may be killed, its power may be cut, also by itself at the nth thing written; from that very moment nothing of it
-// reaches the network, the store or the devices, and then its objects end in the usual way. The control plane is a function
-// that takes its time, is parted with the host that calls it, and whose answer may be lost.
+// reaches the network, the store or the devices, and then its objects end in the usual way. cluster_control.h is how it is
+// asked for sessions, cluster_agent.h an agent in between.
 //
 // Threading: owner thread. What is said to drive the loop is called from outside of it.
 #pragma once
@@ -13,10 +13,12 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include <fmt/format.h>
 
 #include "base/random.h"
+#include "cluster_control.h"
 #include "engine/pool.h"
 #include "fabric/sim/network.h"
 #include "server/server.h"
@@ -59,14 +61,13 @@ class Cluster {
   [[nodiscard]] std::uint64_t kills() const { return kills_; }
   [[nodiscard]] std::uint64_t power_cuts() const { return power_cuts_; }
 
-  // ---- the way to it ----
-  // A session for a client of this host.
-  runtime::Task<Result<server::Begun>> ask(std::string host, wire::ClientId id, bool returning,
-                                           std::int64_t deadline_ns);
-  void part(const std::string& host, std::int64_t for_ns);
+  // ---- the ways to it ----
+  ControlPlane& control() { return control_; }
+  void part(const std::string& host, const std::string& other, std::int64_t for_ns);
+  // One way between two hosts, for what is no message of the network. False: not until the deadline.
+  runtime::Task<bool> travels(std::string host, std::string other, std::int64_t deadline_ns);
 
   fabric::sim::Network& network() { return network_; }
-  [[nodiscard]] static std::string address() { return "engine:7470"; }
   World& world() { return world_; }
   runtime::Loop& loop() { return world_.loop(); }
   [[nodiscard]] std::int64_t now_ns() { return world_.clock().monotonic_ns(); }
@@ -88,19 +89,18 @@ class Cluster {
  private:
   void say(const std::string& text);
   void went();
-  runtime::Task<bool> travels(const std::string& host, std::int64_t deadline_ns);
 
   const bool verbose_;
   Random random_;
   World world_;
   fabric::sim::Network network_;
   std::uint64_t cache_bytes_;
-  std::map<std::string, std::int64_t> parted_until_ns_;
+  std::map<std::pair<std::string, std::string>, std::int64_t> parted_until_ns_;
+  ControlPlane control_;
   std::unique_ptr<engine::Pool> pool_;
   std::unique_ptr<server::Server> server_;
   bool up_ = false;
   End how_ = End::kKill;  // the next end
-  std::uint64_t life_ = 0;
   std::uint64_t kills_ = 0;
   std::uint64_t power_cuts_ = 0;
   std::uint64_t skipped_here_ = 0;

@@ -14,13 +14,17 @@ constexpr std::int64_t kConnectNs = 5 * kSecond;
 
 }  // namespace
 
-ClusterClient::ClusterClient(Cluster& cluster, SharedWork& shared, unsigned number)
-    : cluster_(cluster), shared_(shared), host_(fmt::format("client{}", number)) {
+ClusterClient::ClusterClient(Cluster& cluster, ControlPlane& front, SharedWork& shared, unsigned number)
+    : cluster_(cluster), front_(front), shared_(shared), host_(fmt::format("client{}", number)) {
   static_cast<void>(fabric::sim::make_domain(cluster_.network(), host_));
 }
 
 ClusterClient::~ClusterClient() {
   ROSS_CHECK(left_ || session_ == nullptr, "a client of a cluster goes without leaving");
+}
+
+server::Applicant ClusterClient::self(bool returning) const {
+  return {.peer = {.pid = 0, .uid = 0, .gid = 0, .groups = {}}, .client = id_, .returning = returning};
 }
 
 void ClusterClient::run(runtime::Task<std::string> task) {
@@ -70,7 +74,7 @@ runtime::Task<std::string> ClusterClient::attach() {
     if (tries > 2000) co_return fmt::format("{} cannot attach: {}", host_, why.message());
     const std::int64_t deadline_ns = cluster_.now_ns() + kConnectNs;
     for (std::uint8_t& byte : id_) byte = static_cast<std::uint8_t>(cluster_.random()());
-    const auto begun = co_await cluster_.ask(host_, id_, false, deadline_ns);
+    const auto begun = co_await front_.ask(host_, self(false), deadline_ns);
     if (!begun.has_value()) {
       why = begun.error();
       continue;
@@ -79,7 +83,7 @@ runtime::Task<std::string> ClusterClient::attach() {
     auto domain = fabric::sim::make_domain(cluster_.network(), host_);
     if (!domain.has_value()) co_return domain.error().message();
     auto session =
-        co_await client::Session::connect_here(*std::move(domain), Cluster::address(), begun->token, deadline_ns);
+        co_await client::Session::connect_here(*std::move(domain), front_.address(), begun->token, deadline_ns);
     if (!session.has_value()) {
       why = session.error();
       continue;
@@ -136,12 +140,12 @@ runtime::Task<std::string> ClusterClient::work(ClusterWorker& worker) {
 
 runtime::Task<Result<client::Recovery::Found>> ClusterClient::come_back(std::int64_t deadline_ns) {
   if (killed_) co_return fail(ESTALE, "this process is dead");
-  const auto begun = co_await cluster_.ask(host_, id_, true, deadline_ns);
+  const auto begun = co_await front_.ask(host_, self(true), deadline_ns);
   if (killed_) co_return fail(ESTALE, "this process is dead");
   if (!begun.has_value()) co_return fail(begun.error());
   power_cuts_ = cluster_.power_cuts();
   cluster_.tell("{} {}", host_, begun->resumed ? "resumes" : "comes back");
-  co_return client::Recovery::Found{.address = Cluster::address(), .token = begun->token, .resumed = begun->resumed};
+  co_return client::Recovery::Found{.address = front_.address(), .token = begun->token, .resumed = begun->resumed};
 }
 
 void ClusterClient::leave() {

@@ -21,7 +21,8 @@ namespace ross::sim {
 
 class ClusterClient {
  public:
-  ClusterClient(Cluster& cluster, SharedWork& shared, unsigned number);
+  // front: whom it asks for its session, and who serves it.
+  ClusterClient(Cluster& cluster, ControlPlane& front, SharedWork& shared, unsigned number);
   ~ClusterClient();
   ClusterClient(const ClusterClient&) = delete;
   ClusterClient& operator=(const ClusterClient&) = delete;
@@ -60,7 +61,10 @@ class ClusterClient {
   runtime::Task<Result<client::Recovery::Found>> come_back(std::int64_t deadline_ns);
   void run(runtime::Task<std::string> task);
 
+  [[nodiscard]] server::Applicant self(bool returning) const;
+
   Cluster& cluster_;
+  ControlPlane& front_;
   SharedWork& shared_;
   const std::string host_;
   wire::ClientId id_{};

@@ -9,7 +9,8 @@ constexpr std::uint64_t kFaultsMax = 8;
 constexpr std::int64_t kCommitNs = kSecond;
 }  // namespace
 
-void ClusterFaults::draw() {
+void ClusterFaults::draw(ClusterAgent* agent) {
+  agent_ = agent;
   left_ = cluster_.random().chance(1, 16) ? 0 : 1 + cluster_.random().below(kFaultsMax);
   next_fault_ns_ = cluster_.now_ns() + soon_ns();
   commit_ns_ = cluster_.now_ns() + kCommitNs;
@@ -22,12 +23,15 @@ std::int64_t ClusterFaults::soon_ns() {
   return static_cast<std::int64_t>(cluster_.random().below(static_cast<std::uint64_t>(longest)));
 }
 
-std::int64_t ClusterFaults::next_ns() const { return std::min({next_fault_ns_, start_ns_, commit_ns_}); }
+std::int64_t ClusterFaults::next_ns() const {
+  return std::min({next_fault_ns_, start_ns_, agent_start_ns_, commit_ns_});
+}
 
-void ClusterFaults::plan_start() {
+// Of something that is down now.
+std::int64_t ClusterFaults::start_time_ns() {
   Random& random = cluster_.random();
   const std::uint64_t longest_ms = random.chance(1, 12) ? 60'000 : random.chance(1, 3) ? 10'000 : 500;
-  start_ns_ = cluster_.now_ns() + static_cast<std::int64_t>(random.below(longest_ms)) * kMs;
+  return cluster_.now_ns() + static_cast<std::int64_t>(random.below(longest_ms)) * kMs;
 }
 
 ClusterClient* ClusterFaults::pick(const Clients& clients) {
@@ -49,7 +53,10 @@ void ClusterFaults::end_engine(Cluster::End how, const Clients& clients) {
     cluster_.crash_at(how, where, 1 + random.below(20));
     ++counts_.by_itself;
   }
-  if (!all) return;
+  if (all) kill_some(clients);
+}
+
+void ClusterFaults::kill_some(const Clients& clients) {
   for (const auto& client : clients) {
     if (!client->killed() && !client->has_left()) client->kill();
   }
@@ -59,27 +66,28 @@ void ClusterFaults::happen(const Clients& clients) {
   Random& random = cluster_.random();
   ClusterClient* const one = pick(clients);
   if (one == nullptr) return;
+  if (agent_ != nullptr && random.chance(1, 2)) return happen_to_agent(clients, *one);
   const std::uint64_t die = random.below(24);
   const auto up_to = [&random](std::int64_t ns) {
     return static_cast<std::int64_t>(random.below(static_cast<std::uint64_t>(ns)));
   };
   if (die < 4) {
     cluster_.tell("{} is cut", one->host());
-    cluster_.network().cut(one->host(), "engine");
+    cluster_.network().cut(one->host(), front());
   } else if (die < 8) {
     const std::int64_t for_ns = up_to(random.chance(1, 2) ? kSecond : 14 * kSecond);
     cluster_.tell("{} is parted for {} ms", one->host(), for_ns / kMs);
-    cluster_.part(one->host(), for_ns);
-    if (random.chance(1, 2)) cluster_.network().cut(one->host(), "engine");
+    cluster_.part(one->host(), front(), for_ns);
+    if (random.chance(1, 2)) cluster_.network().cut(one->host(), front());
   } else if (die < 10) {
     cluster_.tell("{} is parted for long", one->host());
-    cluster_.network().cut(one->host(), "engine");
-    cluster_.part(one->host(), 15 * kSecond + up_to(40 * kSecond));
+    cluster_.network().cut(one->host(), front());
+    cluster_.part(one->host(), front(), 15 * kSecond + up_to(40 * kSecond));
   } else if (die < 11) {
     const std::int64_t for_ns = up_to(3 * kSecond);
     cluster_.tell("all are parted for {} ms", for_ns / kMs);
     for (const auto& client : clients) {
-      if (!client->killed() && !client->has_left()) cluster_.part(client->host(), for_ns);
+      if (!client->killed() && !client->has_left()) cluster_.part(client->host(), front(), for_ns);
     }
   } else if (die < 14) {
     one->kill();
@@ -94,12 +102,73 @@ void ClusterFaults::happen(const Clients& clients) {
   }
 }
 
+void ClusterFaults::disturb(const std::string& host, const std::string& other) {
+  Random& random = cluster_.random();
+  const bool parts = random.chance(2, 3);
+  constexpr std::int64_t kLongest[] = {kSecond, 14 * kSecond, 40 * kSecond};
+  const auto longest = static_cast<std::uint64_t>(kLongest[random.below(std::size(kLongest))]);
+  const auto for_ns = static_cast<std::int64_t>(random.below(longest));
+  cluster_.tell("{} and {} are {} for {} ms", host, other, parts ? "parted" : "cut", parts ? for_ns / kMs : 0);
+  if (parts) cluster_.part(host, other, for_ns);
+  if (!parts || random.chance(1, 2)) cluster_.network().cut(host, other);
+}
+
+void ClusterFaults::happen_to_agent(const Clients& clients, ClusterClient& one) {
+  Random& random = cluster_.random();
+  const std::string& engine = cluster_.control().host();
+  const std::uint64_t die = random.below(16);
+  if (die < 5) {
+    disturb(agent_->control().host(), engine);
+  } else if (die < 8) {
+    disturb(one.host(), engine);
+  } else if (agent_->up() && die < 14) {
+    end_agent(clients);
+  } else if (agent_->up()) {
+    ++counts_.agent_stops;
+    agent_->stop();
+  }
+}
+
+// At times the engine's machine or the clients go as well, before or after.
+void ClusterFaults::end_agent(const Clients& clients) {
+  Random& random = cluster_.random();
+  const std::uint64_t die = random.below(16);
+  const auto how = die % 2 == 0 ? Cluster::End::kKill : Cluster::End::kPowerCut;
+  if (die < 2 && cluster_.up()) end_engine(how, clients);
+  agent_->kill();
+  if (die >= 2 && die < 4 && cluster_.up()) end_engine(how, clients);
+  if (die == 4) kill_some(clients);
+}
+
 // Somebody is back when the lease that an engine gives its clients of before is nearly over, and asks for what it had across its end.
 void ClusterFaults::keep_away(const Clients& clients) {
   ClusterClient* const one = pick(clients);
   if (one == nullptr) return;
   cluster_.tell("{} is parted for a lease", one->host());
-  cluster_.part(one->host(), kLeaseNs - static_cast<std::int64_t>(cluster_.random().below(30 * kMs)));
+  cluster_.part(one->host(), front(), kLeaseNs - static_cast<std::int64_t>(cluster_.random().below(30 * kMs)));
+}
+
+std::string ClusterFaults::look_after_engine(const Clients& clients) {
+  if (cluster_.fell()) cluster_.clear_away();
+  if (!cluster_.up() && start_ns_ == INT64_MAX) start_ns_ = start_time_ns();
+  if (cluster_.up() || cluster_.now_ns() < start_ns_) return {};
+  start_ns_ = INT64_MAX;
+  // Sometimes the end comes again while the pool is opened.
+  if (std::string trouble = cluster_.start(); !trouble.empty()) return trouble;
+  if (cluster_.random().chance(1, 6)) {
+    const auto how = cluster_.random().chance(2, 3) ? Cluster::End::kKill : Cluster::End::kPowerCut;
+    cluster_.crash_at(how, World::Where::kStore, 1 + cluster_.random().below(30));
+    ++counts_.by_itself;
+  }
+  if (cluster_.random().chance(1, 10)) keep_away(clients);
+  return {};
+}
+
+std::string ClusterFaults::look_after_agent() {
+  if (!agent_->up() && agent_start_ns_ == INT64_MAX) agent_start_ns_ = start_time_ns();
+  if (agent_->up() || cluster_.now_ns() < agent_start_ns_) return {};
+  agent_start_ns_ = INT64_MAX;
+  return agent_->start();
 }
 
 std::string ClusterFaults::look(const Clients& clients) {
@@ -111,18 +180,9 @@ std::string ClusterFaults::look(const Clients& clients) {
       happen(clients);
     }
   }
-  if (cluster_.fell()) cluster_.clear_away();
-  if (!cluster_.up() && start_ns_ == INT64_MAX) plan_start();
-  if (!cluster_.up() && cluster_.now_ns() >= start_ns_) {
-    start_ns_ = INT64_MAX;
-    // Sometimes the end comes again while the pool is opened.
-    if (std::string trouble = cluster_.start(); !trouble.empty()) return trouble;
-    if (cluster_.random().chance(1, 6)) {
-      const auto how = cluster_.random().chance(2, 3) ? Cluster::End::kKill : Cluster::End::kPowerCut;
-      cluster_.crash_at(how, World::Where::kStore, 1 + cluster_.random().below(30));
-      ++counts_.by_itself;
-    }
-    if (cluster_.random().chance(1, 10)) keep_away(clients);
+  if (std::string trouble = look_after_engine(clients); !trouble.empty()) return trouble;
+  if (agent_ != nullptr) {
+    if (std::string trouble = look_after_agent(); !trouble.empty()) return trouble;
   }
   if (cluster_.now_ns() >= commit_ns_) {
     commit_ns_ = cluster_.now_ns() + kCommitNs;

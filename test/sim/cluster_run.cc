@@ -3,10 +3,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <optional>
+#include <set>
 #include <vector>
 
 #include "base/units.h"
 #include "cluster.h"
+#include "cluster_agent.h"
 #include "cluster_client.h"
 #include "cluster_faults.h"
 #include "engine/clients.h"
@@ -21,14 +24,19 @@ constexpr unsigned kContainers = 12;
 
 class ClusterRun {
  public:
-  ClusterRun(const PoolImage& image, std::uint64_t seed, bool verbose, ClusterCounts& counts)
-      : seed_(seed), counts_(counts), cluster_(image, seed, verbose), shared_(cluster_), faults_(cluster_, counts) {}
+  ClusterRun(const PoolImage& image, const ClusterOptions& options, ClusterCounts& counts)
+      : options_(options),
+        counts_(counts),
+        cluster_(image, options.seed, options.verbose),
+        shared_(cluster_),
+        faults_(cluster_, counts) {}
 
   std::string all();
 
  private:
   std::string prepare();
   Result<model::ModelState> make_container(const std::string& name);
+  std::string start_agent();
   void add_client();
   std::string live();
   std::string look_after_clients();
@@ -40,9 +48,10 @@ class ClusterRun {
   void count();
   [[nodiscard]] std::string trouble() const;
 
-  const std::uint64_t seed_;
+  const ClusterOptions options_;
   ClusterCounts& counts_;
   Cluster cluster_;
+  std::optional<ClusterAgent> agent_;
   SharedWork shared_;
   ClusterFaults faults_;
   std::vector<std::unique_ptr<ClusterClient>> clients_;
@@ -85,17 +94,32 @@ std::string ClusterRun::prepare() {
   container->reset();
   if (const Status synced = cluster_.pool().sync(); !synced.ok()) return synced.message();
   free_at_first_ = cluster_.pool().info().free_bytes;
+  if (options_.agent) {
+    if (std::string trouble = start_agent(); !trouble.empty()) return trouble;
+  }
   for (std::uint64_t i = 1 + cluster_.random().below(3); i > 0; --i) add_client();
-  faults_.draw();
+  faults_.draw(agent_.has_value() ? &*agent_ : nullptr);
   return {};
 }
 
+std::string ClusterRun::start_agent() {
+  std::set<std::string> containers{SharedWork::container()};
+  for (unsigned i = 0; i < kContainers; ++i) containers.insert(fmt::format("c{}", i));
+  agent_.emplace(cluster_, containers);
+  return agent_->start();
+}
+
 void ClusterRun::add_client() {
-  auto client = std::make_unique<ClusterClient>(cluster_, shared_, static_cast<unsigned>(clients_.size()));
+  ControlPlane& front = agent_.has_value() ? agent_->control() : cluster_.control();
+  auto client = std::make_unique<ClusterClient>(cluster_, front, shared_, static_cast<unsigned>(clients_.size()));
+  // Some are on another network than the engine, whatever they believe.
+  if (agent_.has_value() && cluster_.random().chance(1, 6)) {
+    cluster_.part(client->host(), cluster_.control().host(), 10 * kStuckNs);
+  }
   const std::uint64_t workers = 1 + cluster_.random().below(3);
   for (std::uint64_t i = 0; i < workers && containers_used_ < kContainers; ++i) {
     const unsigned number = containers_used_++;
-    std::vector<Step> steps = draw_history(seed_ * 64 + number, {.steps_min = 10, .steps_max = 60});
+    std::vector<Step> steps = draw_history(options_.seed * 64 + number, {.steps_min = 10, .steps_max = 60});
     client->add(
         std::make_unique<ClusterWorker>(cluster_, fmt::format("c{}", number), states_[number], std::move(steps)));
   }
@@ -146,8 +170,12 @@ std::string ClusterRun::end_life() {
     if (std::string trouble = cluster_.start(); !trouble.empty()) return trouble;
   }
   cluster_.calm();
-  const std::int64_t until_ns = cluster_.now_ns() + 3 * kLeaseNs;
+  // An agent may be parted from its clients and from the engine, one after the other, and has a lease of its own.
+  const std::int64_t until_ns = cluster_.now_ns() + (agent_.has_value() ? 7 : 3) * kLeaseNs;
   while (cluster_.now_ns() < until_ns) cluster_.loop().wait(until_ns);
+  if (agent_.has_value() && agent_->up() && !agent_->server().peers().empty()) {
+    return "the agent has sessions of clients that are gone";
+  }
   if (!cluster_.server().peers().empty()) return "the server has sessions of clients that are gone";
   if (const auto known = cluster_.pool().clients()->list(); !known || !known->empty()) {
     return "the store knows clients that are gone";
@@ -232,6 +260,12 @@ void ClusterRun::count() {
   counts_.cuts += network.cuts;
   counts_.partitions += network.partitions;
   counts_.messages += network.messages;
+  if (agent_.has_value()) {
+    if (agent_->up()) agent_->stop();
+    counts_.agent_kills += agent_->kills();
+    counts_.staged_bytes += agent_->staged_bytes();
+    counts_.past_bytes += agent_->past_bytes();
+  }
   counts_.skipped_here += cluster_.skipped_here();
   counts_.skipped_across += cluster_.skipped_across();
   counts_.seconds += static_cast<std::uint64_t>(cluster_.now_ns() / kSecond);
@@ -254,10 +288,10 @@ std::string ClusterRun::all() {
 
 }  // namespace
 
-std::string cluster_run(const PoolImage& image, std::uint64_t seed, bool verbose, ClusterCounts& counts) {
+std::string cluster_run(const PoolImage& image, const ClusterOptions& options, ClusterCounts& counts) {
   ++counts.runs;
   std::string trouble;
-  run_in_fresh_thread([&] { trouble = ClusterRun(image, seed, verbose, counts).all(); });
+  run_in_fresh_thread([&] { trouble = ClusterRun(image, options, counts).all(); });
   return trouble;
 }
 
