@@ -82,7 +82,10 @@ Status Server::with_session(const wire::Token& token, const Applicant& applicant
       return Status(ESTALE, "there is no such session (any more)");
     }
     const uid_t uid = applicant.peer.uid;
-    if (uid != 0 && uid != found->second->peer().uid) return Status(EACCES, "the session belongs to another user");
+    if (uid != 0 && uid != found->second->peer().uid) {
+      refuse(identity::Reason::kReplayed, applicant.who, applicant.peer, "another user's session");
+      return Status(EACCES, "the session belongs to another user");
+    }
     ROSS_STATUS(may_have(*found->second, applicant));
     work(*found->second);
     return Status();
@@ -128,7 +131,10 @@ runtime::Task<Result<Begun>> Server::find_or_make(const Applicant& applicant) {
   const bool outlives = applicant.client != wire::ClientId{};
   Session* session = outlives ? session_of(applicant.client) : nullptr;
   if (session != nullptr) {
-    if (session->peer().uid != peer.uid) co_return fail(EACCES, "the session belongs to another user");
+    if (session->peer().uid != peer.uid) {
+      refuse(identity::Reason::kReplayed, applicant.who, peer, "another user's client");
+      co_return fail(EACCES, "the session belongs to another user");
+    }
     if (Status may = may_have(*session, applicant); !may.ok()) co_return fail(std::move(may));
     if (session->ends()) co_return fail(EAGAIN, "the session is being ended");
   } else if (options_.upstream) {

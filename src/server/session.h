@@ -29,6 +29,7 @@
 #include "identity/principal.h"
 #include "identity/throttle.h"
 #include "runtime/task.h"
+#include "server/fair_queue.h"
 #include "server/process_watch.h"
 #include "wire/message.h"
 
@@ -80,8 +81,7 @@ class Session {
   };
 
   Session(Server& server, const wire::Token& token, fabric::Peer peer, const wire::ClientId& client,
-          identity::Principal who)
-      : server_(server), token_(token), peer_(std::move(peer)), client_(client), who_(std::move(who)) {}
+          identity::Principal who);
   ~Session();
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
@@ -96,6 +96,8 @@ class Session {
   void has_place(std::uint32_t number, const std::string& name);
   // Null: its tenant has no limits.
   [[nodiscard]] identity::Throttle* throttle() const { return throttle_.get(); }
+  // What it has with all sessions of its principal.
+  [[nodiscard]] FairQueue::Share& share() const { return share_; }
   // Its lifetime is over: nobody joins it until it is renewed.
   [[nodiscard]] bool expired() const { return expired_; }
   [[nodiscard]] bool outlives_connections() const { return client_ != wire::ClientId{}; }
@@ -169,7 +171,8 @@ class Session {
   const wire::ClientId client_;
   identity::Principal who_;
   std::shared_ptr<identity::Throttle> throttle_;  // shared by the sessions of a tenant
-  std::int64_t ends_ns_ = 0;                      // monotonic; 0: does not
+  FairQueue::Share& share_;
+  std::int64_t ends_ns_ = 0;  // monotonic; 0: does not
   bool has_end_timer_ = false;
   bool expired_ = false;
   std::unique_ptr<ProcessWatch> process_;      // null: not seen

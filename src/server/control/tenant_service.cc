@@ -31,6 +31,7 @@ grpc::Status TenantService::ListTenants(grpc::ServerContext* context, const v1::
     told.set_bytes_burst(tenant->limits.bytes_burst);
     told.set_ops_per_second(tenant->limits.ops_per_second);
     told.set_ops_burst(tenant->limits.ops_burst);
+    told.set_weight(static_cast<std::uint32_t>(tenant->weight));
     told.set_revoked(exports_.tenants()->revoked({.tenant = tenant}));
     told.set_sessions(exports_.sessions_of(tenant->name));
   }
