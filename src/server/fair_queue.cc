@@ -66,8 +66,10 @@ void FairQueue::add(Line& line, Item& item, std::uint64_t cost) {
 bool FairQueue::may_begin(const Share& share) const {
   const std::uint64_t ops = share.work[0].ops + share.work[1].ops;
   if (ops == 0) return true;
+  if (work_[0].ops + work_[1].ops >= kWorkOpsMax || work_[0].cost + work_[1].cost >= kWorkCostMax) return false;
   const std::uint64_t cost = share.work[0].cost + share.work[1].cost;
-  return ops * busy_weight_ < kWorkOpsMax * share.weight && cost * busy_weight_ < kWorkCostMax * share.weight;
+  const std::uint64_t bound = 3 * share.weight;
+  return 2 * ops * busy_weight_ < kWorkOpsMax * bound && 2 * cost * busy_weight_ < kWorkCostMax * bound;
 }
 
 // As many steps as there are principals with something waiting: few, and kSessionsMax at most.
@@ -103,9 +105,10 @@ FairQueue::Item* FairQueue::next() {
   }
   item.at_work = share;
   item.period = period_;
-  Share::Work& work = share->work[period_ % 2];
-  ++work.ops;
-  work.cost += item.cost;
+  for (Work* const work : {&share->work[period_ % 2], &work_[period_ % 2]}) {
+    ++work->ops;
+    work->cost += item.cost;
+  }
   return &item;
 }
 
@@ -136,9 +139,10 @@ void FairQueue::end_work(Item& item) {
   Share& share = *item.at_work;
   item.at_work = nullptr;
   if (period_ - item.period > 1) return;  // not counted any more
-  Share::Work& work = share.work[item.period % 2];
-  --work.ops;
-  work.cost -= item.cost;
+  for (Work* const work : {&share.work[item.period % 2], &work_[item.period % 2]}) {
+    --work->ops;
+    work->cost -= item.cost;
+  }
   look_whether_busy(share);
 }
 
@@ -163,6 +167,7 @@ void FairQueue::pass_time(std::int64_t now_ns) {
 
 void FairQueue::begin_period() {
   ++period_;
+  work_[period_ % 2] = {};
   for (const auto& [name, share] : shares_) {
     share->work[period_ % 2] = {};
     look_whether_busy(*share);

@@ -10,9 +10,10 @@
 //   while (Item* item = queue.next()) begin(*item);               // in each pass of the loop, for as long as it should take
 //   queue.done(*item);                                            // when its answer is out
 //
-// Order alone does not help who comes behind requests that have begun. So a principal has only so much at work at a time: its part, by
-// weight among those who have something to do, of kWorkOpsMax and kWorkCostMax, or else one request. What is at work for
-// longer than kPeriodNs or two waits for something else (a peer that takes nothing, a server upstream): it is not counted any more.
+// Order alone does not help who comes behind requests that have begun: only kWorkOpsMax and kWorkCostMax are at work at a time. What is at
+// work may be stuck (a peer that takes no answer, a server upstream), so no principal has more than one and a half times its part of that by
+// weight among those who have something to do, each may have one request, and what takes longer than kPeriodNs or two is not
+// counted any more.
 //
 // Connections are lines of their principal's queue, which take turns of kTurnCost: a request comes behind those before it on its own.
 // While one principal alone has asked for anything in the last second, requests begin at once, and it costs a load and a branch.
@@ -40,6 +41,10 @@ class FairQueue {
   static constexpr unsigned kQuietPeriodsMax = 10;  // then a principal is one that asks for nothing
 
   struct Share;
+  struct Work {
+    std::uint64_t ops = 0;
+    std::uint64_t cost = 0;
+  };
   // A request that may have to wait.
   struct Item {
     Item* next = nullptr;
@@ -63,12 +68,8 @@ class FairQueue {
     std::uint64_t tag = 0;    // virtual time
     Line* turn = nullptr;     // whose requests begin; null: nothing waits
     std::uint64_t taken = 0;  // in its turn, in cost
-    struct Work {
-      std::uint64_t ops = 0;
-      std::uint64_t cost = 0;
-    };
-    Work work[2];       // that began in this period and in the one before
-    bool busy = false;  // something waits or is at work
+    Work work[2];             // that began in this period and in the one before
+    bool busy = false;        // something waits or is at work
     bool awake = false;
     unsigned quiet_periods = 0;
     // So far, for who wants to know.
@@ -128,6 +129,7 @@ class FairQueue {
   std::size_t waiting_ = 0;             // requests
   std::uint64_t virtual_time_ = 0;
   std::uint64_t busy_weight_ = 0;
+  Work work_[2];  // of all, as theirs
   std::size_t awake_ = 0;
   std::uint32_t period_ = 0;
   std::int64_t period_ends_ns_ = 0;
