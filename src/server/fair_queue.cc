@@ -23,7 +23,7 @@ void FairQueue::leave(Share& share) {
   if (--share.sessions > 0) return;
   ROSS_CHECK(share.turn == nullptr, "a share was left with requests waiting");
   if (share.awake) --awake_;
-  if (share.busy) busy_weight_ -= share.weight;
+  if (share.busy) set_busy(share, false);
   shares_.erase(shares_.find(share.name));
 }
 
@@ -57,19 +57,18 @@ void FairQueue::add(Line& line, Item& item, std::uint64_t cost) {
   share.taken = 0;
   if (before(share.tag, virtual_time_)) share.tag = virtual_time_;
   waiting_shares_.push_back(&share);
-  if (!share.busy) {
-    share.busy = true;
-    busy_weight_ += share.weight;
-  }
+  if (!share.busy) set_busy(share, true);
 }
 
 bool FairQueue::may_begin(const Share& share) const {
+  const bool full = work_[0].ops + work_[1].ops >= kWorkOpsMax || work_[0].cost + work_[1].cost >= kWorkCostMax;
   const std::uint64_t ops = share.work[0].ops + share.work[1].ops;
-  if (ops == 0) return true;
-  if (work_[0].ops + work_[1].ops >= kWorkOpsMax || work_[0].cost + work_[1].cost >= kWorkCostMax) return false;
+  if (ops == 0) return !full || stuck_periods_ > 0 || work_[(period_ + 1) % 2].ops > 0;
   const std::uint64_t cost = share.work[0].cost + share.work[1].cost;
-  const std::uint64_t bound = 3 * share.weight;
-  return 2 * ops * busy_weight_ < kWorkOpsMax * bound && 2 * cost * busy_weight_ < kWorkCostMax * bound;
+  // 1 + 1/n times its part: what n - 1 of the same weight can have leaves something for the last one.
+  const std::uint64_t part = share.weight * (busy_ + 1);
+  const std::uint64_t of = busy_weight_ * busy_;
+  return !full && ops * of < kWorkOpsMax * part && cost * of < kWorkCostMax * part;
 }
 
 // As many steps as there are principals with something waiting: few, and kSessionsMax at most.
@@ -131,8 +130,13 @@ void FairQueue::take_turn_from(Share& share, Line& line) {
 
 void FairQueue::look_whether_busy(Share& share) {
   if (!share.busy || share.turn != nullptr || share.work[0].ops + share.work[1].ops > 0) return;
-  share.busy = false;
-  busy_weight_ -= share.weight;
+  set_busy(share, false);
+}
+
+void FairQueue::set_busy(Share& share, bool busy) {
+  share.busy = busy;
+  busy_ += busy ? 1 : std::uint64_t{0} - 1;
+  busy_weight_ += busy ? share.weight : std::uint64_t{0} - share.weight;
 }
 
 void FairQueue::end_work(Item& item) {
@@ -167,6 +171,11 @@ void FairQueue::pass_time(std::int64_t now_ns) {
 
 void FairQueue::begin_period() {
   ++period_;
+  if (work_[period_ % 2].ops > 0) {
+    stuck_periods_ = kQuietPeriodsMax;
+  } else if (stuck_periods_ > 0) {
+    --stuck_periods_;
+  }
   work_[period_ % 2] = {};
   for (const auto& [name, share] : shares_) {
     share->work[period_ % 2] = {};

@@ -11,9 +11,9 @@
 //   queue.done(*item);                                            // when its answer is out
 //
 // Order alone does not help who comes behind requests that have begun: only kWorkOpsMax and kWorkCostMax are at work at a time. What is at
-// work may be stuck (a peer that takes no answer, a server upstream), so no principal has more than one and a half times its part of that by
-// weight among those who have something to do, each may have one request, and what takes longer than kPeriodNs or two is not
-// counted any more.
+// work may be stuck (a peer that takes no answer, a server upstream). So each of n principals has no more than 1 + 1/n times its part of
+// that by weight, what takes longer than kPeriodNs or two is not counted any more, and for a second after that happened, who
+// has nothing at work may have one request there.
 //
 // Connections are lines of their principal's queue, which take turns of kTurnCost: a request comes behind those before it on its own.
 // While one principal alone has asked for anything in the last second, requests begin at once, and it costs a load and a branch.
@@ -121,6 +121,7 @@ class FairQueue {
   [[nodiscard]] Share* choose() const;
   void take_turn_from(Share& share, Line& line);
   void look_whether_busy(Share& share);
+  void set_busy(Share& share, bool busy);
   void end_work(Item& item);
   void begin_period();
 
@@ -128,6 +129,8 @@ class FairQueue {
   std::vector<Share*> waiting_shares_;  // those with something in a line
   std::size_t waiting_ = 0;             // requests
   std::uint64_t virtual_time_ = 0;
+  unsigned stuck_periods_ = 0;  // for so many more something counts as stuck
+  std::uint64_t busy_ = 0;      // principals with something to do
   std::uint64_t busy_weight_ = 0;
   Work work_[2];  // of all, as theirs
   std::size_t awake_ = 0;

@@ -186,7 +186,11 @@ TEST(FairQueue, OnlySoMuchIsAtWorkByWeight) {
   EXPECT_TRUE(queue.has_next());
   EXPECT_NE(queue.next(), nullptr);
   EXPECT_EQ(queue.next(), nullptr);
-  // Large ones are bounded by their cost; one may always be at work.
+  for (Party* const party : {&one, &two}) {
+    for (Line& line : party->lines) queue.drop(line);
+  }
+  for (Asked& item : items) queue.done(item);
+  // Large ones are bounded by their cost; one may be at work.
   Party three(queue, "three", 1, 1);
   Item large[2];
   for (Item& item : large) queue.add(three.lines[0], item, 4 * kMi);
@@ -194,9 +198,36 @@ TEST(FairQueue, OnlySoMuchIsAtWorkByWeight) {
   EXPECT_EQ(queue.next(), nullptr);
   queue.done(large[0]);
   EXPECT_EQ(queue.next(), &large[1]);
-  for (Party* const party : {&one, &two}) {
-    for (Line& line : party->lines) queue.drop(line);
+}
+
+// Three principals whose peers take no answers, one of them with a large weight, and another that asks for one thing after the other.
+TEST(FairQueue, WhatIsStuckLeavesRoomForOthers) {
+  FairQueue queue;
+  std::deque<Party> stuck;
+  for (const std::uint64_t weight : {10'000, 100, 100}) {
+    stuck.emplace_back(queue, "stuck " + std::to_string(stuck.size()), weight, 4);
   }
+  Party other(queue, "other", 1, 1);
+  std::deque<Item> items(100'000);
+  for (std::size_t i = 0; i < items.size(); ++i) queue.add(stuck[i % 3].lines[i / 3 % 4], items[i], 8 * kKi);
+  Item mine;
+  std::int64_t now_ns = 5;
+  queue.pass_time(now_ns);
+  std::size_t served = 0;
+  for (int millisecond = 0; millisecond < 2000; ++millisecond) {
+    queue.pass_time(now_ns += 1'000'000);
+    if (mine.at_work == nullptr && other.lines[0].first == nullptr) queue.add(other.lines[0], mine, 8 * kKi);
+    while (Item* const item = queue.next()) {
+      if (item != &mine) continue;
+      queue.done(mine);
+      ++served;
+    }
+  }
+  EXPECT_GE(served, 1500U);
+  for (Party& party : stuck) {
+    for (Line& line : party.lines) queue.drop(line);
+  }
+  queue.drop(other.lines[0]);
 }
 
 // With nobody else busy a principal may have all of it; and what is stuck (a peer that takes no answer) counts for two periods at most.

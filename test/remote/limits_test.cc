@@ -72,7 +72,7 @@ class LimitsTest : public ::testing::Test {
   }
   void start(std::vector<identity::Tenant> known) {
     ASSERT_TRUE(pool.create_container("c", {}).ok());
-    tenants = *identity::Directory::open({.tenants = std::move(known)}, clock);
+    tenants = *identity::Directory::open({.tenants = std::move(known), .audit_path = "/dev/null"}, clock);
     std::vector<Listener> listeners(1);
     listeners[0] = {.domain = *fabric::sim::make_domain(network, "engine"), .address = "engine:1"};
     ServerOptions options;
