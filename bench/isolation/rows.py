@@ -56,7 +56,7 @@ class TenantRow(Row):
         return place.once(f"served {self.backend}", lambda: Tenants(place, self.backend))
 
     def modest(self, **more):
-        return "modest", {"work": "random-read", "size": self.size, "inflight": 32 if self.size == SMALL else 8, **more}
+        return "modest", {"work": "random-read", "size": self.size, "inflight": 256 if self.size == SMALL else 16, **more}
 
     def greedy(self):
         return "greedy", {"work": "random-read", "size": self.greedy_size, "inflight": 32 if self.greedy_size == SMALL else 8,
