@@ -65,6 +65,18 @@ std::size_t Server::sessions_of(std::string_view tenant) {
   return on_loop<std::size_t>(count, 0);
 }
 
+Usage Server::usage_of(std::string_view tenant) {
+  const auto sum = [this, tenant] {
+    const auto ended = usage_.find(tenant);
+    Usage usage = ended == usage_.end() ? Usage{} : ended->second;
+    for (const auto& [token, session] : sessions_) {
+      if (session != nullptr && session->who().bounded() && session->who().name() == tenant) usage += session->usage;
+    }
+    return usage;
+  };
+  return on_loop<Usage>(sum, {});
+}
+
 Status Server::renew_session(const wire::Token& token, const Applicant& applicant) {
   return with_session(token, applicant, [&applicant](Session& session) { session.renew(applicant.who); });
 }

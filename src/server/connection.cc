@@ -194,6 +194,7 @@ Status Connection::on_message() {
     finish(job, std::move(status));
     return {};
   }
+  ++session_->usage.operations;
   if (session_->throttle() == nullptr || !held_back(job)) admit(job);
   return {};
 }

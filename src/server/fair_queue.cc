@@ -41,7 +41,6 @@ void FairQueue::add(Line& line, Item& item, std::uint64_t cost) {
   item.cost = cost;
   item.next = nullptr;
   ++waiting_;
-  ++share.waited;
   if (line.first != nullptr) {
     line.last = line.last->next = &item;
     return;
@@ -95,7 +94,6 @@ FairQueue::Item* FairQueue::next() {
   if (before(virtual_time_, share->tag)) virtual_time_ = share->tag;
   share->tag += item.cost * kScale / share->weight;
   share->taken += item.cost;
-  share->begun_cost += item.cost;
   if (line.first == nullptr) {
     take_turn_from(*share, line);
   } else if (share->taken >= kTurnCost) {

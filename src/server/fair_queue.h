@@ -72,9 +72,6 @@ class FairQueue {
     bool busy = false;        // something waits or is at work
     bool awake = false;
     unsigned quiet_periods = 0;
-    // So far, for who wants to know.
-    std::uint64_t waited = 0;  // requests that did not begin at once
-    std::uint64_t begun_cost = 0;
   };
 
   FairQueue() = default;

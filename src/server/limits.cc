@@ -42,6 +42,7 @@ bool waits_for_others(wire::Op op) { return op == wire::Op::kLock || op == wire:
 void Connection::admit(Job& job) {
   FairQueue& queue = server_.fair_queue();
   if (queue.at_once(line_) || is_free(job.request.op)) return go_on(job);
+  ++session_->usage.waited_for_turn;
   queue.add(line_, job, cost_of(job));
 }
 
@@ -78,6 +79,7 @@ bool Connection::held_back(Job& job) {
   const std::int64_t at_ns = session_->throttle()->take(job.buffer_bytes, now_ns);
   job.limited = true;
   if (at_ns <= now_ns && held_.empty()) return false;
+  ++session_->usage.waited_for_limit;
   held_.push_back({.at_ns = at_ns, .job = &job});
   if (held_.size() == 1) let_due_go_on();
   return true;

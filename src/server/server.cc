@@ -305,6 +305,7 @@ void Server::session_ended(Session& session) {
     if (found != peers_.end()) peers_.erase(found);
     changed_.notify_all();
   }
+  if (session.who().bounded()) usage_[std::string(session.who().name())] += session.usage;
   sessions_.erase(session.token());
   stop_when_empty();
 }

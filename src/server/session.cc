@@ -18,6 +18,15 @@ std::string principal_of(const identity::Principal& who, const fabric::Peer& pee
 
 }  // namespace
 
+Usage& Usage::operator+=(const Usage& other) {
+  operations += other.operations;
+  bytes_read += other.bytes_read;
+  bytes_written += other.bytes_written;
+  waited_for_limit += other.waited_for_limit;
+  waited_for_turn += other.waited_for_turn;
+  return *this;
+}
+
 Session::Session(Server& server, const wire::Token& token, fabric::Peer peer, const wire::ClientId& client,
                  identity::Principal who)
     : server_(server),

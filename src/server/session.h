@@ -46,6 +46,16 @@ struct Moved {
   std::uint64_t past = 0;    // between a host and the server upstream, past this agent
 };
 
+// What sessions have used so far.
+struct Usage {
+  std::uint64_t operations = 0;
+  std::uint64_t bytes_read = 0;
+  std::uint64_t bytes_written = 0;
+  std::uint64_t waited_for_limit = 0;  // operations
+  std::uint64_t waited_for_turn = 0;
+  Usage& operator+=(const Usage& other);
+};
+
 class Session {
  public:
   // An open file of the peer.
@@ -155,6 +165,7 @@ class Session {
   std::uint32_t lock_waits = 0;  // of these, those that may wait for a lock
   std::uint32_t opening = 0;     // opens at work, which will be files
   Moved moved;
+  Usage usage;
   absl::flat_hash_set<std::uint32_t> staged;  // containers, on an agent
   bool told_staged = false;                   // the log has it that large data of this session is staged
 
