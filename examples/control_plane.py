@@ -108,7 +108,7 @@ def main():
         server.call("session", "Close", sessions.CloseRequest(pool=pool, token=session.token))
         try:
             for tenant in server.call("tenant", "ListTenants", tenants.ListTenantsRequest()).tenants:
-                print(f"tenant {tenant.name}: {tenant.sessions} sessions")
+                print(f"tenant {tenant.name}: {tenant.sessions} sessions, {tenant.usage.operations} operations so far")
         except grpc.RpcError as error:
             print(f"tenants: {error.details()}")
 

@@ -2,8 +2,9 @@
 //
 //   remote_serve --backend tcp --device-mib 4096
 //
-// Prints a line of JSON: its process, the address, the container's name. For each line it then reads it begins a session and
-// prints the token, in hexadecimal: remote_load takes both. Threading: the server has its own thread.
+// Prints a line of JSON: its process, the address, the container's name. For each line it then reads it begins a session, of the tenant
+// that the line names or without one, and prints the token, in hexadecimal: remote_load takes both. Threading: the server has its own
+// thread.
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -50,12 +51,32 @@ void touch_device(engine::Pool& pool, std::uint64_t device_bytes) {
   must(pool.sync(), "syncing");
 }
 
+// NAME:WEIGHT:BYTES_PER_SECOND:OPS_PER_SECOND, or the first of these.
+identity::Tenant tenant_of(const std::string& text) {
+  std::vector<std::string> parts(1);
+  for (const char c : text) {
+    if (c == ':') {
+      parts.emplace_back();
+    } else {
+      parts.back().push_back(c);
+    }
+  }
+  parts.resize(4);
+  const auto number = [&parts](std::size_t i) { return std::strtoull(parts[i].c_str(), nullptr, 10); };
+  identity::Tenant tenant{.name = parts[0], .write = {"bench/*"}};
+  if (!parts[1].empty()) tenant.weight = number(1);
+  tenant.limits = {.bytes_per_second = number(2), .ops_per_second = number(3)};
+  return tenant;
+}
+
 int run(int argc, char** argv) {
   ross::apps::Options line("Serves a pool on a RAM device", "remote_serve");
   std::string backend = "tcp";
   std::uint64_t device_mib = 4096;
   line.option("--backend", backend, "tcp, unix, shm, ofi+tcp, ofi+shm, ucx+tcp or ucx+shm");
   line.option("--device-mib", device_mib, "Size of the RAM device").between(64UL, 1UL << 20);
+  std::vector<std::string> tenants;
+  line.option("--tenant", tenants, "NAME:WEIGHT:BYTES_PER_SECOND:OPS_PER_SECOND, or less of it; repeat it").one_each();
   if (const auto ended = line.parse(argc, argv)) return *ended;
 
   std::string directory = (std::filesystem::temp_directory_path() / "ross-serve-XXXXXX").string();
@@ -72,13 +93,21 @@ int run(int argc, char** argv) {
   touch_device(*pool, device_mib * kMiB);
   std::vector<server::Listener> listeners(1);
   listeners[0] = {.domain = must(make_domain(backend), backend), .address = listen_address(backend, directory)};
-  auto server = must(server::Server::start(*pool, std::move(listeners), {.remembers = true}), "serving");
+  server::ServerOptions serving{.remembers = true};
+  if (!tenants.empty()) {
+    identity::Directory::Options known;
+    for (const std::string& tenant : tenants) known.tenants.push_back(tenant_of(tenant));
+    serving.tenants = must(identity::Directory::open(std::move(known)), "--tenant");
+    serving.export_name = "bench";
+  }
+  auto server = must(server::Server::start(*pool, std::move(listeners), serving), "serving");
   fmt::print("{{\"pid\": {}, \"address\": \"{}\", \"container\": \"bench\"}}\n", ::getpid(), server->addresses().at(0));
   std::fflush(stdout);
   for (std::string line; std::getline(std::cin, line);) {
     // Known to be us, as a control plane would have made sure: the same user on the same machine.
     server::Applicant applicant{.peer = {.pid = 0, .uid = ::geteuid(), .gid = ::getegid(), .groups = {}}};
     fill_random(applicant.client);
+    if (!line.empty()) applicant.who = must(serving.tenants->of_credential(line, {}, {}), line);
     const auto begun = must(server->begin_session(applicant), "beginning a session");
     std::string text;
     for (const std::uint8_t byte : begun.token) text += fmt::format("{:02x}", byte);

@@ -91,6 +91,9 @@ std::string complaint_about(const Tenant& tenant) {
   if (tenant.read.empty() && tenant.write.empty() && tenant.admin.empty() && tenant.on_behalf.empty()) {
     return fmt::format("tenant {} may do nothing: give it read, write, admin or on_behalf", tenant.name);
   }
+  if (tenant.weight == 0 || tenant.weight > Tenant::kWeightMax) {
+    return fmt::format("tenant {} has the weight {}: write 1 to {}", tenant.name, tenant.weight, Tenant::kWeightMax);
+  }
   const Limits& limits = tenant.limits;
   if ((limits.bytes_burst != 0 && limits.bytes_per_second == 0) ||
       (limits.ops_burst != 0 && limits.ops_per_second == 0)) {

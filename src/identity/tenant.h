@@ -42,6 +42,8 @@ struct Limits {
 
 struct Tenant {
   static constexpr std::size_t kNameBytesMax = 64;
+  static constexpr std::uint64_t kWeightDefault = 100;
+  static constexpr std::uint64_t kWeightMax = 10'000;
 
   std::string name;
   // Patterns of POOL/CONTAINER.
@@ -51,6 +53,7 @@ struct Tenant {
   std::vector<std::string> on_behalf;  // patterns of the tenants for which it may speak: an agent's
   std::vector<uid_t> uids;             // users of the server's own machine who are taken for it
   Limits limits;
+  std::uint64_t weight = kWeightDefault;  // of its part of what a server can do while others want more than theirs
 
   [[nodiscard]] Access access(std::string_view pool, std::string_view container) const;
   // Whether it may reach any container of a pool.

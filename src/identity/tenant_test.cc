@@ -44,6 +44,8 @@ TEST(Tenant, RefusesWhatMakesNoSense) {
       {{.name = "t"}, "may do nothing"},
       {{.name = "t", .read = {"p/*"}, .limits = {.bytes_burst = 5}}, "a burst without a limit"},
       {{.name = "t", .read = {"p/*"}, .limits = {.ops_burst = 5}}, "a burst without a limit"},
+      {{.name = "t", .read = {"p/*"}, .weight = 0}, "the weight 0"},
+      {{.name = "t", .read = {"p/*"}, .weight = 10'001}, "write 1 to 10000"},
   };
   for (const auto& [tenant, says] : cases) {
     EXPECT_NE(complaint_about(tenant).find(says), std::string::npos) << complaint_about(tenant);

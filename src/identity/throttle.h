@@ -21,6 +21,8 @@ class Throttle {
 
   // Nanoseconds of the clock of now_ns; now_ns: at once.
   std::int64_t take(std::uint64_t size_bytes, std::int64_t now_ns);
+  // Of what was taken so much was not used: a read met the end of its file, or whoever asked has gone before its time came.
+  void give_back(std::uint64_t size_bytes, std::uint64_t ops);
 
  private:
   struct Bucket {
@@ -28,6 +30,8 @@ class Throttle {
     std::uint64_t burst = 0;
     std::int64_t empty_ns = 0;  // when what was taken will have flowed in again
     std::int64_t take(std::uint64_t count, std::int64_t now_ns);
+    void give_back(std::uint64_t count) { empty_ns -= time_of(count); }
+    [[nodiscard]] std::int64_t time_of(std::uint64_t count) const;
   };
   std::mutex mutex_;
   Bucket bytes_;  // guarded by mutex_

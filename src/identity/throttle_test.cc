@@ -42,6 +42,23 @@ TEST(Throttle, WithoutLimitsNobodyWaits) {
   for (int i = 0; i < 1000; ++i) EXPECT_EQ(throttle.take(1 << 30, 5), 5);
 }
 
+// Reads that find a tenth of what they asked for take a tenth; who leaves with much asked for owes nothing for it.
+TEST(Throttle, WhatIsGivenBackWasNotTaken) {
+  Throttle throttle({.bytes_per_second = 1 << 20});
+  std::int64_t now_ns = kSecondNs;
+  const std::int64_t begin_ns = now_ns;
+  std::uint64_t bytes = 0;
+  while (now_ns < begin_ns + 10 * kSecondNs) {
+    now_ns = throttle.take(40960, now_ns);
+    throttle.give_back(40960 - 4096, 0);
+    bytes += 4096;
+  }
+  EXPECT_NEAR(static_cast<double>(bytes), 10.0 * (1 << 20), 0.05 * 10 * (1 << 20));
+  for (int i = 0; i < 1000; ++i) throttle.take(1 << 20, now_ns);
+  throttle.give_back(1000ULL << 20, 1000);
+  EXPECT_LE(throttle.take(4096, now_ns), now_ns + kSecondNs / 100);
+}
+
 // The stricter of the two counts.
 TEST(Throttle, BytesAndOperations) {
   Throttle throttle({.bytes_per_second = 1000, .bytes_burst = 1, .ops_per_second = 10, .ops_burst = 1});

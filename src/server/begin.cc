@@ -65,6 +65,18 @@ std::size_t Server::sessions_of(std::string_view tenant) {
   return on_loop<std::size_t>(count, 0);
 }
 
+Usage Server::usage_of(std::string_view tenant) {
+  const auto sum = [this, tenant] {
+    const auto ended = usage_.find(tenant);
+    Usage usage = ended == usage_.end() ? Usage{} : ended->second;
+    for (const auto& [token, session] : sessions_) {
+      if (session != nullptr && session->who().bounded() && session->who().name() == tenant) usage += session->usage;
+    }
+    return usage;
+  };
+  return on_loop<Usage>(sum, {});
+}
+
 Status Server::renew_session(const wire::Token& token, const Applicant& applicant) {
   return with_session(token, applicant, [&applicant](Session& session) { session.renew(applicant.who); });
 }
@@ -82,7 +94,10 @@ Status Server::with_session(const wire::Token& token, const Applicant& applicant
       return Status(ESTALE, "there is no such session (any more)");
     }
     const uid_t uid = applicant.peer.uid;
-    if (uid != 0 && uid != found->second->peer().uid) return Status(EACCES, "the session belongs to another user");
+    if (uid != 0 && uid != found->second->peer().uid) {
+      refuse(identity::Reason::kReplayed, applicant.who, applicant.peer, "another user's session");
+      return Status(EACCES, "the session belongs to another user");
+    }
     ROSS_STATUS(may_have(*found->second, applicant));
     work(*found->second);
     return Status();
@@ -128,7 +143,10 @@ runtime::Task<Result<Begun>> Server::find_or_make(const Applicant& applicant) {
   const bool outlives = applicant.client != wire::ClientId{};
   Session* session = outlives ? session_of(applicant.client) : nullptr;
   if (session != nullptr) {
-    if (session->peer().uid != peer.uid) co_return fail(EACCES, "the session belongs to another user");
+    if (session->peer().uid != peer.uid) {
+      refuse(identity::Reason::kReplayed, applicant.who, peer, "another user's client");
+      co_return fail(EACCES, "the session belongs to another user");
+    }
     if (Status may = may_have(*session, applicant); !may.ok()) co_return fail(std::move(may));
     if (session->ends()) co_return fail(EAGAIN, "the session is being ended");
   } else if (options_.upstream) {

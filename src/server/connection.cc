@@ -88,6 +88,7 @@ Status Connection::greet(std::span<const std::byte> head, std::size_t payload_by
   Result<Session*> session = hello.has_value() ? server_.session_for(*hello, channel_->peer()) : fail(hello.error());
   if (session.has_value()) {
     session_ = *session;
+    line_.share = &session_->share();
     greeted_ = true;
     kind_ = hello->kind;
     generation_ = hello->generation;
@@ -193,7 +194,8 @@ Status Connection::on_message() {
     finish(job, std::move(status));
     return {};
   }
-  if (session_->throttle() == nullptr || !held_back(job)) go_on(job);
+  ++session_->usage.operations;
+  if (session_->throttle() == nullptr || !held_back(job)) admit(job);
   return {};
 }
 
@@ -263,6 +265,7 @@ void Connection::finish(Job& job, Status status) {
   const bool puts = job.request.op == Op::kRead && !job.request.windows.empty() && !passes_by(job);
   Connection* const carrier = puts && status.ok() ? carrier_of(job) : nullptr;
   if (puts && status.ok() && carrier == nullptr) status = no_carrier();
+  if (job.request.op == Op::kRead) return_unused(job, status.ok() ? job.reply.value : 0);
   if (status.ok()) count_moved(job);
   if (!status.ok()) {
     job.reply.error = status.error();
@@ -296,6 +299,7 @@ void Connection::uncount(Job& job) {
 
 // The last of a job: what it holds goes back.
 void Connection::release(Job& job) {
+  server_.fair_queue().done(job);
   if (job.buffer.data != nullptr) server_.buffers().give_back(job.buffer);
   if (job.loan.lent()) {
     lent_bytes_ -= job.buffer_bytes;
@@ -318,6 +322,7 @@ void Connection::release(Job& job) {
   job.counted_bytes = 0;
   job.counted = false;
   job.lock_wait = false;
+  job.limited = false;
   job.text.clear();
   if (spare_jobs_.size() < kSpareJobsMax) {
     spare_jobs_.emplace_back(&job);
@@ -337,9 +342,13 @@ void Connection::on_closed(const Status&) {
   // Nobody waits for their answers; with the last of them this connection may end.
   std::vector<Job*> left;
   for (const Held& held : std::exchange(held_, {})) left.push_back(held.job);
+  for (FairQueue::Item* item = server_.fair_queue().drop(line_); item != nullptr; item = item->next) {
+    left.push_back(static_cast<Job*>(item));
+  }
   if (landing_ != nullptr) left.push_back(std::exchange(landing_, nullptr));
   if (left.empty()) return end_if_idle();
   for (Job* const job : left) {
+    if (job->limited) session_->throttle()->give_back(job->buffer_bytes, 1);
     let_go(*job);
     release(*job);
   }

@@ -37,6 +37,8 @@ class Connection final : private fabric::Receiver {
   ~Connection();
   void start() { channel_->start(*this); }
   void cut_off() { channel_->close(); }
+  // A request of its own whose turn has come.
+  void has_turn(Job& job);
   // Of one for transfers: its session ends.
   void forget_session() { session_ = nullptr; }
   [[nodiscard]] std::uint64_t id() const { return id_; }
@@ -72,6 +74,7 @@ class Connection final : private fabric::Receiver {
   Job& new_job();
   Status check_bounds(Job& job, std::size_t payload_bytes);
   Status prepare(Job& job);
+  void admit(Job& job);
   void go_on(Job& job);
   void begin(Job& job);
   void finish(Job& job, Status status);
@@ -80,8 +83,9 @@ class Connection final : private fabric::Receiver {
   void release(Job& job);
   void end_if_idle();
   Status check_credential(Job& job) const;
-  // limits.cc: of a tenant with limits
+  // limits.cc: of a tenant with limits, and of several principals
   bool held_back(Job& job);
+  void return_unused(const Job& job, std::uint64_t used_bytes);
   void let_due_go_on();
   // access.cc: of a tenant's session
   Status check_access(const Job& job) const;
@@ -176,6 +180,7 @@ class Connection final : private fabric::Receiver {
   std::uint64_t inflight_bytes_ = 0;
   std::uint32_t lock_waits_ = 0;
   std::deque<Held> held_;  // in the order of their times
+  FairQueue::Line line_;   // those whose time has come, but not their turn
   const bool lends_;       // reads are answered from where the data lies
   std::uint64_t lent_bytes_ = 0;
   std::uint64_t loans_ended_ = 0;

@@ -11,6 +11,7 @@
 #include "fabric/endpoint.h"
 #include "fs/file_system.h"
 #include "server/buffers.h"
+#include "server/fair_queue.h"
 #include "server/session.h"
 #include "wire/message.h"
 
@@ -34,7 +35,7 @@ struct LandedWord : fabric::Outgoing {
   Connection* carrier = nullptr;
 };
 
-struct Job : fabric::Outgoing {
+struct Job : fabric::Outgoing, FairQueue::Item {
   Connection* connection = nullptr;
   std::vector<std::byte> bytes;  // the request's, which request points into
   wire::Request request;
@@ -49,6 +50,7 @@ struct Job : fabric::Outgoing {
   std::uint64_t counted_bytes = 0;
   bool counted = false;  // in the connection's requests in flight
   bool lock_wait = false;
+  bool limited = false;  // it has taken its bytes and itself from its tenant's limits
   bool settles = false;  // its slot: others may wait for its outcome
   std::string text;      // the reply's, when it is made here
   wire::Reply reply;

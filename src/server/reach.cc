@@ -31,10 +31,12 @@ Result<Session*> Server::session_for_transfers(const wire::Token& token, const f
   const auto found = transfer_tokens_.find(token);
   if (found == transfer_tokens_.end() || found->second.until_ns <= loop_.clock().monotonic_ns() ||
       found->second.session->ends()) {
+    refuse(identity::Reason::kSession, {}, peer, "a channel for transfers");
     return fail(ESTALE, "nobody is awaited by that token (any more)", Retry::kEndpoint);
   }
   Session* const session = found->second.session;
   if (peer.pid != 0 && peer.uid != session->peer().uid && peer.uid != 0) {
+    refuse(identity::Reason::kReplayed, session->who(), peer, "a channel for transfers of another user's session");
     return fail(EACCES, "the session belongs to another user");
   }
   transfer_tokens_.erase(found);

@@ -72,6 +72,7 @@ Server::Server(engine::Pool& pool, std::vector<Listener> listeners, ServerOption
     acceptors_[i].server = this;
     acceptors_[i].listener = i;
   }
+  turns_.server = this;
   turn_.server = this;
   turn_.run = [](runtime::Message& self) { static_cast<Turn&>(self).server->take_turn(); };
 }
@@ -88,6 +89,8 @@ Status Server::open_endpoints() {
     addresses_.push_back((*endpoint)->address());
     endpoints_.push_back(*std::move(endpoint));
   }
+  // Behind the endpoints, so that it sees what a pass has received.
+  ROSS_STATUS(loop_.add(turns_));
   if (returning_.grace()) {
     log().info("clients of before may come back within {} ms", options_.lease.count());
     at(loop_.clock().monotonic_ns() + lease_ns(), [this] { returning_.end(); });
@@ -194,6 +197,7 @@ void Server::take_turn() {
 void Server::stop_when_empty() {
   if (!stopping_ || !connections_.empty() || !sessions_.empty() || beginning_ > 0 || returning_.busy()) return;
   endpoints_.clear();
+  loop_.remove(turns_);
   ended_ = true;
 }
 
@@ -302,6 +306,7 @@ void Server::session_ended(Session& session) {
     if (found != peers_.end()) peers_.erase(found);
     changed_.notify_all();
   }
+  if (session.who().bounded()) usage_[std::string(session.who().name())] += session.usage;
   sessions_.erase(session.token());
   stop_when_empty();
 }

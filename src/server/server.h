@@ -44,6 +44,7 @@
 #include "identity/directory.h"
 #include "runtime/loop.h"
 #include "server/buffers.h"
+#include "server/fair_queue.h"
 #include "server/returning.h"
 #include "server/session.h"
 #include "server/worker.h"
@@ -131,6 +132,8 @@ class Server final : public client::Hosting {
   std::size_t end_sessions(const std::function<bool(const identity::Principal& who)>& of);
   // How many sessions a tenant has. Blocks, as above.
   std::size_t sessions_of(std::string_view tenant);
+  // What a tenant's sessions have used since the server's start, those that have ended included. Blocks, as above.
+  Usage usage_of(std::string_view tenant);
   // A session that the applicant may have, by its token: its lifetime begins again, or it ends. ESTALE: there is none; EACCES. Block, as
   // above.
   Status renew_session(const wire::Token& token, const Applicant& applicant);
@@ -162,6 +165,7 @@ class Server final : public client::Hosting {
   [[nodiscard]] engine::Pool& pool() { return pool_; }
   [[nodiscard]] Worker& worker() { return worker_; }
   [[nodiscard]] Buffers& buffers() { return buffers_; }
+  [[nodiscard]] FairQueue& fair_queue() { return fair_queue_; }
   // Whether a listener's peers can be sent memory that is not registered.
   [[nodiscard]] bool may_lend(std::size_t listener) const {
     return !listeners_[listener].domain->traits().wants_regions;
@@ -223,6 +227,13 @@ class Server final : public client::Hosting {
     void on_channel(std::unique_ptr<fabric::Channel> channel) override { server->admit(std::move(channel), listener); }
   };
 
+  // Requests that wait for their turn begin in each pass of the loop (limits.cc).
+  struct Turns final : runtime::Poller {
+    Server* server = nullptr;
+    std::size_t poll() override { return server->give_turns(); }
+    std::int64_t arm() override { return server->fair_queue_.has_next() ? 0 : kUntilReadable; }
+  };
+
   Server(engine::Pool& pool, std::vector<Listener> listeners, ServerOptions options,
          std::unique_ptr<runtime::Loop> own_loop);
 
@@ -244,6 +255,7 @@ class Server final : public client::Hosting {
   [[nodiscard]] Session* session_of(const wire::ClientId& client) const;
   void admit(std::unique_ptr<fabric::Channel> channel, std::size_t listener);
   void take_turn();
+  std::size_t give_turns();
   void stop_when_empty();
   void await_answer(std::unique_lock<std::mutex>& lock);
   // Asks the loop to stop if nobody is there (or, by force, anyway) and waits for its answer.
@@ -264,6 +276,9 @@ class Server final : public client::Hosting {
 
   // owner thread (thread_, or the caller's)
   Buffers buffers_;
+  FairQueue fair_queue_;
+  Turns turns_;
+  bool awaits_period_ = false;               // a timer is set for its end
   std::vector<ListenerAcceptor> acceptors_;  // one for each listener
   std::vector<std::unique_ptr<fabric::Endpoint>> endpoints_;
   bool stopping_ = false;
@@ -272,6 +287,7 @@ class Server final : public client::Hosting {
   std::uint64_t next_connection_ = 1;
   absl::flat_hash_map<std::uint64_t, std::unique_ptr<Connection>> connections_;
   std::map<wire::Token, std::unique_ptr<Session>> sessions_;
+  std::map<std::string, Usage, std::less<>> usage_;  // by tenants' sessions that have ended
   struct Awaited {
     Session* session = nullptr;
     std::int64_t until_ns = 0;

@@ -1,5 +1,7 @@
 #include "server/session.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -7,9 +9,37 @@
 #include "server/server.h"
 
 namespace ross::server {
+namespace {
+
+// A user without a tenant is a principal, too; no tenant's name has a colon.
+std::string principal_of(const identity::Principal& who, const fabric::Peer& peer) {
+  return who.bounded() ? std::string(who.name()) : fmt::format("uid:{}", peer.uid);
+}
+
+}  // namespace
+
+Usage& Usage::operator+=(const Usage& other) {
+  operations += other.operations;
+  bytes_read += other.bytes_read;
+  bytes_written += other.bytes_written;
+  waited_for_limit += other.waited_for_limit;
+  waited_for_turn += other.waited_for_turn;
+  return *this;
+}
+
+Session::Session(Server& server, const wire::Token& token, fabric::Peer peer, const wire::ClientId& client,
+                 identity::Principal who)
+    : server_(server),
+      token_(token),
+      peer_(std::move(peer)),
+      client_(client),
+      who_(std::move(who)),
+      share_(server.fair_queue().join(principal_of(who_, peer_),
+                                      who_.bounded() ? who_.tenant->weight : identity::Tenant::kWeightDefault)) {}
 
 Session::~Session() {
   ROSS_CHECK(jobs == 0 && files.empty() && connections.empty(), "a session was destroyed with something still held");
+  server_.fair_queue().leave(share_);
 }
 
 void Session::renew(const identity::Principal& who) {

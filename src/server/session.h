@@ -29,6 +29,7 @@
 #include "identity/principal.h"
 #include "identity/throttle.h"
 #include "runtime/task.h"
+#include "server/fair_queue.h"
 #include "server/process_watch.h"
 #include "wire/message.h"
 
@@ -43,6 +44,16 @@ struct Moved {
   std::uint64_t here = 0;    // between this process and the peer: staged, on an agent
   std::uint64_t direct = 0;  // between this process and the memory of a host, past the agent that asked
   std::uint64_t past = 0;    // between a host and the server upstream, past this agent
+};
+
+// What sessions have used so far.
+struct Usage {
+  std::uint64_t operations = 0;
+  std::uint64_t bytes_read = 0;
+  std::uint64_t bytes_written = 0;
+  std::uint64_t waited_for_limit = 0;  // operations
+  std::uint64_t waited_for_turn = 0;
+  Usage& operator+=(const Usage& other);
 };
 
 class Session {
@@ -80,8 +91,7 @@ class Session {
   };
 
   Session(Server& server, const wire::Token& token, fabric::Peer peer, const wire::ClientId& client,
-          identity::Principal who)
-      : server_(server), token_(token), peer_(std::move(peer)), client_(client), who_(std::move(who)) {}
+          identity::Principal who);
   ~Session();
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
@@ -96,6 +106,8 @@ class Session {
   void has_place(std::uint32_t number, const std::string& name);
   // Null: its tenant has no limits.
   [[nodiscard]] identity::Throttle* throttle() const { return throttle_.get(); }
+  // What it has with all sessions of its principal.
+  [[nodiscard]] FairQueue::Share& share() const { return share_; }
   // Its lifetime is over: nobody joins it until it is renewed.
   [[nodiscard]] bool expired() const { return expired_; }
   [[nodiscard]] bool outlives_connections() const { return client_ != wire::ClientId{}; }
@@ -153,6 +165,7 @@ class Session {
   std::uint32_t lock_waits = 0;  // of these, those that may wait for a lock
   std::uint32_t opening = 0;     // opens at work, which will be files
   Moved moved;
+  Usage usage;
   absl::flat_hash_set<std::uint32_t> staged;  // containers, on an agent
   bool told_staged = false;                   // the log has it that large data of this session is staged
 
@@ -169,7 +182,8 @@ class Session {
   const wire::ClientId client_;
   identity::Principal who_;
   std::shared_ptr<identity::Throttle> throttle_;  // shared by the sessions of a tenant
-  std::int64_t ends_ns_ = 0;                      // monotonic; 0: does not
+  FairQueue::Share& share_;
+  std::int64_t ends_ns_ = 0;  // monotonic; 0: does not
   bool has_end_timer_ = false;
   bool expired_ = false;
   std::unique_ptr<ProcessWatch> process_;      // null: not seen

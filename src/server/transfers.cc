@@ -18,6 +18,7 @@ void Connection::count_moved(const Job& job) {
   Moved moved;
   const std::uint64_t bytes = op == Op::kRead ? job.reply.value : job.buffer_bytes;
   (!names_channel(job.request) ? moved.here : passes_by(job) ? moved.past : moved.direct) = bytes;
+  (op == Op::kRead ? session_->usage.bytes_read : session_->usage.bytes_written) += bytes;
   session_->moved.here += moved.here;
   session_->moved.direct += moved.direct;
   session_->moved.past += moved.past;

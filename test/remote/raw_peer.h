@@ -8,6 +8,7 @@
 #include <cstring>
 #include <deque>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -106,6 +107,9 @@ class RawPeer final : private fabric::Receiver {
     return *endpoint_->expose({memory, access, nullptr, channel_.get()});
   }
   void revoke(const fabric::Window& window) { endpoint_->revoke(window); }
+  // Called with each message that comes, whole.
+  std::function<void(std::span<const std::byte> head, std::span<const std::byte> payload)> looks;
+
   int ask(const wire::Request& request, wire::ReplyHeader* header = nullptr) {
     send(encoded(request));
     return reply_error(header);
@@ -122,7 +126,10 @@ class RawPeer final : private fabric::Receiver {
     payload_.resize(payload_bytes);
     return memory::Memory(payload_);
   }
-  Status on_message() override { return {}; }
+  Status on_message() override {
+    if (looks) looks(heads_.empty() ? std::span<const std::byte>() : heads_.back(), payload_);
+    return {};
+  }
   void on_closed(const Status&) override { channel_.reset(); }
 
   const std::unique_ptr<runtime::Loop> loop_ = *runtime::Loop::create();

@@ -125,6 +125,30 @@ TEST_F(TenantsTest, MayWhatItMay) {
   EXPECT_TRUE(audited().empty());
 }
 
+// What sessions have used is told while they are there, and when they have gone.
+TEST_F(TenantsTest, CountsWhatATenantUses) {
+  std::vector<std::byte> data(100'000, std::byte{7});
+  std::uint64_t operations = 0;
+  {
+    auto files = *client::open_container(session(applicant("a")), "c");
+    const auto file = run(files->create(kSelf, fs::kRootNode, "f", 0600, {.read = true, .write = true}));
+    ASSERT_TRUE(file.has_value());
+    ASSERT_EQ(run(files->write(file->file, 0, memory::Memory(data))).value(), data.size());
+    ASSERT_EQ(run(files->read(file->file, 60'000, memory::Memory(data))).value(), 40'000U);
+    const Usage usage = server->usage_of("a");
+    EXPECT_EQ(usage.bytes_written, data.size());
+    EXPECT_EQ(usage.bytes_read, 40'000U);
+    EXPECT_GE(usage.operations, 4U);
+    EXPECT_EQ(usage.waited_for_limit, 0U);
+    EXPECT_EQ(usage.waited_for_turn, 0U);
+    EXPECT_TRUE(run(files->close(file->file)).ok());
+    operations = server->usage_of("a").operations;
+  }
+  EXPECT_GE(server->usage_of("a").operations, operations);
+  EXPECT_EQ(server->usage_of("a").bytes_written, data.size());
+  EXPECT_EQ(server->usage_of("b").operations, 0U);
+}
+
 TEST_F(TenantsTest, WhoMayOnlyReadChangesNothing) {
   std::uint64_t f = 0;
   {

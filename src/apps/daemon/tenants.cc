@@ -31,7 +31,8 @@ void add_identity(IdentityConfig& config, Form& form) {
                 {"bytes_per_second", number(limits.bytes_per_second, 0, kRateMax)},
                 {"bytes_burst", number(limits.bytes_burst, 0, kRateMax)},
                 {"ops_per_second", number(limits.ops_per_second, 0, kRateMax)},
-                {"ops_burst", number(limits.ops_burst, 0, kRateMax)}};
+                {"ops_burst", number(limits.ops_burst, 0, kRateMax)},
+                {"weight", number(tenant.weight, 1, identity::Tenant::kWeightMax)}};
   };
   list.end_item = [&config] { return identity::complaint_about(config.tenants.back()); };
 }

@@ -150,6 +150,8 @@ bool SocketSet::should_ask() {
   if (std::exchange(look_, false)) return true;
   // A set with nothing to do in a busy loop costs next to nothing.
   if (active_.empty() ? quiet_ < kQuietPasses : writers_ > 0) return true;
+  // With many of them busy there are more than those that are tried, and a pass is long for who is none of them.
+  if (active_.size() == kActiveMax) return true;
   return pass_ % kAskEvery == 0;
 }
 

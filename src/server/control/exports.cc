@@ -28,6 +28,12 @@ std::uint64_t Exports::sessions_of(std::string_view tenant) const {
   return count;
 }
 
+Usage Exports::usage_of(std::string_view tenant) const {
+  Usage usage;
+  for (const Export& exported : exported_) usage += exported.server->usage_of(tenant);
+  return usage;
+}
+
 Status Exports::may(const identity::Principal& who, std::string_view pool, std::string_view container,
                     identity::Access needs, std::string_view peer) const {
   using identity::Access;

@@ -48,6 +48,8 @@ class Exports {
   // Ends the sessions of who is revoked; how many.
   std::uint64_t end_revoked() const;
   std::uint64_t sessions_of(std::string_view tenant) const;
+  // What its sessions have used, in all pools.
+  Usage usage_of(std::string_view tenant) const;
   // An open container of a pool, shared by the calls that are at work on it.
   Result<std::shared_ptr<fs::FileSystem>> container(std::string_view pool, const std::string& name);
 

@@ -31,8 +31,15 @@ grpc::Status TenantService::ListTenants(grpc::ServerContext* context, const v1::
     told.set_bytes_burst(tenant->limits.bytes_burst);
     told.set_ops_per_second(tenant->limits.ops_per_second);
     told.set_ops_burst(tenant->limits.ops_burst);
+    told.set_weight(static_cast<std::uint32_t>(tenant->weight));
     told.set_revoked(exports_.tenants()->revoked({.tenant = tenant}));
     told.set_sessions(exports_.sessions_of(tenant->name));
+    const Usage usage = exports_.usage_of(tenant->name);
+    told.mutable_usage()->set_operations(usage.operations);
+    told.mutable_usage()->set_bytes_read(usage.bytes_read);
+    told.mutable_usage()->set_bytes_written(usage.bytes_written);
+    told.mutable_usage()->set_waited_for_limit(usage.waited_for_limit);
+    told.mutable_usage()->set_waited_for_turn(usage.waited_for_turn);
   }
   return grpc::Status::OK;
 }

@@ -11,9 +11,9 @@ STOP_SECONDS_MAX = 60
 class Served:
     """remote_serve, for as long as a with statement lasts."""
 
-    def __init__(self, backend, device_mib):
+    def __init__(self, backend, device_mib, *options):
         self.backend = backend
-        self.command = [programs.bench_program("remote_serve"), "--backend", backend, "--device-mib", device_mib]
+        self.command = [programs.bench_program("remote_serve"), "--backend", backend, "--device-mib", device_mib, *options]
 
     def __enter__(self):
         try:
@@ -39,12 +39,18 @@ class Served:
             raise programs.Failure(f"remote_serve over {self.backend} ended with {self.process.wait()}")
         return line.strip()
 
-    def load(self, **options):
-        """Runs remote_load with these options; what it printed."""
-        self.process.stdin.write("\n")
-        self.process.stdin.flush()
+    def load_command(self, tenant="", sessions=1, **options):
+        """remote_load with these options, as so many sessions of a tenant, or of nobody in particular."""
         command = [programs.bench_program("remote_load"), "--backend", self.backend, "--address", self.about["address"],
-                   "--token", self.line(), "--server-pid", self.about["pid"]]
+                   "--server-pid", self.about["pid"]]
+        for _ in range(sessions):
+            self.process.stdin.write(f"{tenant}\n")
+            self.process.stdin.flush()
+            command += ["--token", self.line()]
         for name, value in options.items():
             command += [f"--{name.replace('_', '-')}", value]
-        return programs.run_json(command, 120)[0]
+        return command
+
+    def load(self, **options):
+        """Runs remote_load with these options; what it printed."""
+        return programs.run_json(self.load_command(**options), 120)[0]
