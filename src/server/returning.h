@@ -1,10 +1,9 @@
 // Returning: the clients of an earlier life that are awaited at this server, until they are back or given up.
 //
 // While some are awaited, at whichever server of the pool (pool_wide.h), nobody else takes locks: they may be those that a client who
-// comes back had. Who has a session again by
-// the end of the lease, and is still asking for what it had, is awaited for one lease more. Files without a name
-// stay for a lease longer, because such a client may have them open, or have made one and not been told: it asks again when it is
-// back, and that takes its time if it loses its connection once more.
+// comes back had. Who has a session again by the end of the lease, and is still asking for what it had, is awaited for one lease
+// more. Files without a name stay for a lease longer, because such a client may have them open, or have made one and not been told: it
+// asks again when it is back, and that takes its time if it loses its connection once more.
 //
 // Ownership: the server's. Threading: owner thread (the server's); load() before it runs.
 #pragma once

@@ -26,7 +26,7 @@ namespace ross::server {
 
 class ServerGroup {
  public:
-  static constexpr std::size_t kServersMax = 16;  // more threads only wait for the pool's lock (decisions/0001)
+  static constexpr std::size_t kServersMax = 16;  // of a pool, whose threads share one lock (decisions/0001)
 
   // Where a server, by its place in the group, is reached: the same domains for each, in the same order.
   using Listen = std::function<Result<std::vector<Listener>>(std::size_t server)>;
