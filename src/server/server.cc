@@ -193,12 +193,13 @@ void Server::take_turn() {
   lock.unlock();
   stopping_ = true;
   returning_.stop();
-  wide_->stops();
   std::vector<Connection*> connected;
   for (const auto& [id, connection] : connections_) connected.push_back(connection.get());
   std::ranges::sort(connected, {}, &Connection::id);
   for (Connection* const connection : connected) connection->cut_off();
-  wide_->wake();  // who waits for the grace to end is not told any more
+  // From here on nobody is told anything, neither who waits for a lock nor who waits for the grace to end.
+  wide_->stops();
+  wide_->wake();
   std::vector<Session*> alone;
   for (const auto& [token, session] : sessions_) {
     if (session->connections.empty() && !session->leaving) alone.push_back(session.get());
