@@ -85,6 +85,10 @@ Status Server::close_session(const wire::Token& token, const Applicant& applican
   return with_session(token, applicant, [](Session& session) { session.give_up(); });
 }
 
+bool Server::has_session(const wire::Token& token) {
+  return on_loop<bool>([this, &token] { return sessions_.contains(token); }, false);
+}
+
 Status Server::with_session(const wire::Token& token, const Applicant& applicant,
                             const std::function<void(Session&)>& work) {
   const auto find = [this, &token, &applicant, &work] {
@@ -175,13 +179,15 @@ runtime::Task<Result<Begun>> Server::find_or_make(const Applicant& applicant) {
   }
   session->renew(applicant.who);
   session->relayed = applicant.relayed;
+  session->binding = applicant.binding;
   if (outlives && applicant.same_machine) session->watch(ProcessWatch::of(peer.pid, peer.uid));
   // One that has been asked for again keeps its lease: that its client got through to us does not say that it can connect.
   const std::int64_t patience_ns = applicant.returning ? std::max(lease_ns(), kGreetingNs) : kGreetingNs;
   if (session->connections.empty()) session->wait_for_connection(patience_ns);
   co_return Begun{.token = session->token(),
                   .resumed = applicant.returning && !session->reclaiming,
-                  .generation = session->generation};
+                  .generation = session->generation,
+                  .addresses = addresses_};
 }
 
 // The session of a client that an earlier life of this server had, with what the store remembers of it.

@@ -372,7 +372,9 @@ Connection::Work Connection::lock(Job& job) {
   // Whoever held it in the server's earlier life gets it back first.
   const bool held = request.mode == wire::kLockReclaim && (session_->reclaiming || session_->relayed);
   if (held && session_->upstream() != nullptr) co_return co_await pass_on(job);
-  while (!held && server_.grace()) co_await server_.grace_ends();
+  if (!held && server_.grace()) {
+    if (Status status = co_await server_.grace_ends(); !status.ok()) co_return status;
+  }
   job.file->owners.insert(range.owner);
   co_return co_await job.fs->lock(job.file->id, range, request.mode == wire::kLockWait);
 }
@@ -381,7 +383,9 @@ Connection::Work Connection::test_lock(Job& job) {
   ROSS_JOB_TRY(const wire::Lock asked, wire::from_text<wire::Lock>(job.request.text));
   ROSS_JOB_TRY(fs::LockRange range, client::from_wire(asked));
   ROSS_JOB_TRY(range.owner, session_->owner_for(range.owner));
-  while (server_.grace()) co_await server_.grace_ends();
+  if (server_.grace()) {
+    if (Status status = co_await server_.grace_ends(); !status.ok()) co_return status;
+  }
   ROSS_JOB_TRY(fs::LockRange found, co_await job.fs->test_lock(job.file->id, range));
   // Its own owners a peer knows by its own numbers; others keep the server's, which mean only "somebody else".
   const auto own = session_->peers_owners.find(found.owner);

@@ -1,27 +1,22 @@
 #include "server/returning.h"
 
-#include <memory>
 #include <utility>
 
 #include "base/log.h"
 
 namespace ross::server {
 
-Status Returning::load() {
-  if (clients_ == nullptr) return {};
-  auto known = clients_->list();
-  if (!known.has_value()) return std::move(known).error();
-  for (engine::ClientRecord& record : *known) {
-    const wire::ClientId id = record.id;
-    awaited_.emplace(id, Awaited{.record = std::move(record)});
+void Returning::load(std::vector<AwaitedClient> awaited) {
+  for (AwaitedClient& client : awaited) {
+    const wire::ClientId id = client.record.id;
+    awaited_.emplace(id, Awaited{.client = std::move(client)});
   }
   over_ = awaited_.empty();
-  return {};
 }
 
 const engine::ClientRecord* Returning::record(const wire::ClientId& client) const {
   const auto found = awaited_.find(client);
-  return found == awaited_.end() ? nullptr : &found->second.record;
+  return found == awaited_.end() ? nullptr : &found->second.client.record;
 }
 
 void Returning::done(const wire::ClientId& client) {
@@ -51,7 +46,7 @@ void Returning::end() {
 
 void Returning::look_whether_over() {
   if (over_ || !awaited_.empty()) return;
-  stop();
+  over_ = true;
   if (when_over_) when_over_();
 }
 
@@ -68,11 +63,6 @@ runtime::Task<Status> Returning::give_up(std::vector<wire::ClientId> missing) {
     return Status();
   };
   co_return co_await worker_.run<Status>(work);
-}
-
-void Returning::stop() {
-  over_ = true;
-  for (const std::coroutine_handle<> handle : std::exchange(waiters_, {})) handle.resume();
 }
 
 }  // namespace ross::server

@@ -1,23 +1,20 @@
-// Returning: the clients that this pool's server had in its earlier life, until they are back or given up.
+// Returning: the clients of an earlier life that are awaited at this server, until they are back or given up.
 //
-// While some are awaited, nobody else takes locks: they may be those that a client who comes back had. Who has a session again by
-// the end of the lease, and is still asking for what it had, is awaited for one lease more. Files without a name
-// stay for a lease longer, because such a client may have them open, or have made one and not been told: it asks again when it is
-// back, and that takes its time if it loses its connection once more.
+// While some are awaited, at whichever server of the pool (pool_wide.h), nobody else takes locks: they may be those that a client who
+// comes back had. Who has a session again by the end of the lease, and is still asking for what it had, is awaited for one lease
+// more. Files without a name stay for a lease longer, because such a client may have them open, or have made one and not been told: it
+// asks again when it is back, and that takes its time if it loses its connection once more.
 //
-// Ownership: the server's. Threading: owner thread (the server's), but load().
+// Ownership: the server's. Threading: owner thread (the server's); load() before it runs.
 #pragma once
 
-#include <coroutine>
-#include <cstdint>
 #include <functional>
 #include <map>
-#include <optional>
 #include <vector>
 
 #include "engine/clients.h"
-#include "runtime/loop.h"
 #include "runtime/task.h"
+#include "server/pool_wide.h"
 #include "server/worker.h"
 #include "wire/message.h"
 
@@ -28,8 +25,8 @@ class Returning {
   // clients: the store's memory of them; null: it has none, and nobody is awaited.
   Returning(engine::Clients* clients, Worker& worker) : clients_(clients), worker_(worker) {}
 
-  // Reads who is awaited; blocks.
-  Status load();
+  // Who is awaited.
+  void load(std::vector<AwaitedClient> awaited);
   // The lease is over: who has not come by now does not come any more.
   void end();
   // Another one is over: nobody is waited for any more. Whose session is not what it was by now has none (the server ends it).
@@ -48,18 +45,8 @@ class Returning {
 
   // Whether somebody is awaited.
   [[nodiscard]] bool grace() const { return !over_; }
-  // co_await ends(): until a moment when that may have changed.
-  auto ends() {
-    struct Awaiter {
-      std::vector<std::coroutine_handle<>>& waiters;
-      bool await_ready() const noexcept { return false; }
-      void await_suspend(std::coroutine_handle<> handle) { waiters.push_back(handle); }
-      void await_resume() noexcept {}
-    };
-    return Awaiter{waiters_};
-  }
-  // The server stops: nobody waits any more.
-  void stop();
+  // The server stops: nobody is waited for any more.
+  void stop() { over_ = true; }
 
  private:
   runtime::Task<Status> give_up(std::vector<wire::ClientId> missing);
@@ -68,7 +55,7 @@ class Returning {
   engine::Clients* const clients_;
   Worker& worker_;
   struct Awaited {
-    engine::ClientRecord record;
+    AwaitedClient client;
     bool came = false;
   };
   std::map<wire::ClientId, Awaited> awaited_;
@@ -76,7 +63,6 @@ class Returning {
   bool giving_up_ = false;
   std::function<void()> when_over_;
   std::function<void()> when_idle_;
-  std::vector<std::coroutine_handle<>> waiters_;
 };
 
 }  // namespace ross::server

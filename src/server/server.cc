@@ -11,6 +11,7 @@
 #include <cstdio>
 
 #include "base/log.h"
+#include "base/machine.h"
 #include "server/connection.h"
 
 namespace ross::server {
@@ -34,13 +35,17 @@ Result<std::unique_ptr<Server>> Server::start(engine::Pool& pool, std::vector<Li
   if (options.loop == nullptr) {
     ROSS_TRY(own_loop, runtime::Loop::create());
   }
+  if (options.pool_wide == nullptr) {
+    options.pool_wide = std::make_shared<PoolWide>(1);
+    ROSS_OK(options.pool_wide->load(options.remembers ? pool.clients() : nullptr));
+  }
   std::unique_ptr<Server> server(new Server(pool, std::move(listeners), std::move(options), std::move(own_loop)));
-  Status status = server->returning_.load();
-  if (status.ok()) status = server->open_endpoints();
-  if (!status.ok()) {
+  server->returning_.load(server->wide_->take_awaited(server->options_.place));
+  if (Status status = server->open_endpoints(); !status.ok()) {
     server->ended_ = true;
     return fail(std::move(status));
   }
+  server->wide_->begins();
   if (server->own_loop_ == nullptr) return server;
   // The program's signals are for its own threads.
   sigset_t all;
@@ -48,7 +53,7 @@ Result<std::unique_ptr<Server>> Server::start(engine::Pool& pool, std::vector<Li
   ::sigfillset(&all);
   ::pthread_sigmask(SIG_SETMASK, &all, &before);
   server->thread_ = std::thread([self = server.get()] {
-    ::pthread_setname_np(::pthread_self(), "ross-server");
+    self->name_and_pin();
     while (!self->ended_) self->loop_.wait();
     self->loop_.poll();  // who asked for a session at the last moment is told
   });
@@ -61,6 +66,7 @@ Server::Server(engine::Pool& pool, std::vector<Listener> listeners, ServerOption
     : pool_(pool),
       clients_(options.remembers ? pool.clients() : nullptr),
       options_(std::move(options)),
+      wide_(options_.pool_wide),
       own_loop_(std::move(own_loop)),
       loop_(own_loop_ != nullptr ? *own_loop_ : *options_.loop),
       listeners_(std::move(listeners)),
@@ -96,9 +102,19 @@ Status Server::open_endpoints() {
     at(loop_.clock().monotonic_ns() + lease_ns(), [this] { returning_.end(); });
     at(loop_.clock().monotonic_ns() + 2 * lease_ns(), [this] { end_reclaiming(); });
     returning_.when_idle([this] { stop_when_empty(); });
-    returning_.when_over([this] { at(loop_.clock().monotonic_ns() + lease_ns(), [this] { release_orphans(); }); });
+    returning_.when_over([this] { grace_is_over(); });
   }
   return {};
+}
+
+// The thread's first.
+void Server::name_and_pin() {
+  const std::string name = options_.place == 0 ? "ross-server" : fmt::format("ross-server-{}", options_.place);
+  ::pthread_setname_np(::pthread_self(), name.c_str());
+  if (!options_.core.has_value()) return;
+  if (const Status status = pin_to(*options_.core); !status.ok()) {
+    log().warn("{} runs on any processor, not on {} alone: {}", name, *options_.core, status.message());
+  }
 }
 
 Server::~Server() {
@@ -185,6 +201,9 @@ void Server::take_turn() {
   for (const auto& [id, connection] : connections_) connected.push_back(connection.get());
   std::ranges::sort(connected, {}, &Connection::id);
   for (Connection* const connection : connected) connection->cut_off();
+  // From here on nobody is told anything, neither who waits for a lock nor who waits for the grace to end.
+  wide_->stops();
+  wide_->wake();
   std::vector<Session*> alone;
   for (const auto& [token, session] : sessions_) {
     if (session->connections.empty() && !session->leaving) alone.push_back(session.get());
@@ -265,15 +284,7 @@ Result<Session*> Server::session_for(const wire::Hello& hello, const fabric::Pee
 Result<Session*> Server::new_session(const fabric::Peer& peer, const wire::ClientId& client,
                                      const identity::Principal& who) {
   if (stopping_) return fail(ESHUTDOWN, "the server is stopping");
-  if (sessions_.size() >= kSessionsMax) return fail(EUSERS, "too many processes use the pool");
-  if (peer.uid != 0 && peer.uid != ::geteuid()) {
-    const auto theirs = std::ranges::count_if(sessions_, [&peer](const auto& named) {
-      return named.second != nullptr && named.second->peer().uid == peer.uid;
-    });
-    if (theirs >= static_cast<std::ptrdiff_t>(kSessionsOfAUserMax)) {
-      return fail(EUSERS, "this user has too many processes on the pool");
-    }
-  }
+  ROSS_OK(wide_->admit(peer.uid, peer.uid != 0 && peer.uid != ::geteuid()));
   wire::Token token{};
   options_.fill_random(token);
   auto& made = sessions_[token];
@@ -307,8 +318,15 @@ void Server::session_ended(Session& session) {
     changed_.notify_all();
   }
   if (session.who().bounded()) usage_[std::string(session.who().name())] += session.usage;
+  wide_->has_left(session.peer().uid);
   sessions_.erase(session.token());
   stop_when_empty();
+}
+
+// Nobody is awaited here any more; with the last of the pool's servers locks are granted again.
+void Server::grace_is_over() {
+  if (!wide_->is_over()) return;
+  at(loop_.clock().monotonic_ns() + lease_ns(), [this] { release_orphans(); });
 }
 
 // Who has its session again and takes longer than a lease to ask for what it had: the others' locks wait no longer.

@@ -31,6 +31,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <string>
 #include <thread>
@@ -43,8 +44,10 @@
 #include "fabric/endpoint.h"
 #include "identity/directory.h"
 #include "runtime/loop.h"
+#include "server/affinity.h"
 #include "server/buffers.h"
 #include "server/fair_queue.h"
+#include "server/pool_wide.h"
 #include "server/returning.h"
 #include "server/session.h"
 #include "server/worker.h"
@@ -62,12 +65,16 @@ struct Applicant {
   bool same_machine = false;
   bool relayed = false;       // an agent speaks for it
   identity::Principal who{};  // by the control plane's word
+  // Keeps the client at this server, while its session lasts; null: it has no other.
+  std::shared_ptr<const Affinity::Binding> binding{};  // shared with its session
 };
 // What it gets.
 struct Begun {
   wire::Token token{};
   bool resumed = false;          // with all that was held
   std::uint32_t generation = 0;  // of the connections so far
+  // Where it is joined, in the order of the listeners.
+  std::vector<std::string> addresses{};
 };
 
 // Begins the session at the server upstream that an agent's server needs for a client of its own: by Session::connect_here() on the
@@ -86,7 +93,7 @@ struct ServerOptions {
   std::chrono::milliseconds tell_after{2'000};  // finish() says on stderr for whom it waits
   std::chrono::milliseconds patience{600'000};  // then peers are cut off; 0: at once, without a word
   std::string pool_name = "the pool";           // for that line
-  // The pool's store remembers the clients, who can come back to the server's next life. One server of a pool at most.
+  // The pool's store remembers the clients, who can come back to the server's next life. One server of a pool at most, or one group.
   bool remembers = false;
   // For so long the session of a client without connections is kept, and a server started anew waits for its clients.
   std::chrono::milliseconds lease{90'000};
@@ -99,6 +106,11 @@ struct ServerOptions {
   BeginUpstream upstream;
   Placement placement = Placement::kAuto;   // of an agent's
   std::set<std::string> staged_containers;  // whose data it stages in any case
+  // What it shares with the other servers of a group, and which of them it is. Null: it is alone.
+  std::shared_ptr<PoolWide> pool_wide;
+  std::size_t place = 0;
+  // The processor that its thread is to run on; none: any.
+  std::optional<int> core;
   // Simulation: the loop it runs on, which the caller drives; calls that block are made there, too. Null: a thread with a loop of
   // its own.
   runtime::Loop* loop = nullptr;
@@ -123,6 +135,8 @@ class Server final : public client::Hosting {
                                                ServerOptions options);
   ~Server() override;
   void finish() override;
+  // Cuts everybody off, and returns before they have left; then it is only destroyed. So a group's servers stop together.
+  void begin_stop() { try_stop(true); }
   // A session for a peer that is known otherwise (a control plane has seen its credentials), which joins it by the token
   // within kGreetingNs. EUSERS when there are too many, ESHUTDOWN when the server stops, ESTALE for a client that returns too late,
   // EAGAIN while its last session is being ended. Blocks; not for a server on the caller's loop.
@@ -138,6 +152,8 @@ class Server final : public client::Hosting {
   // above.
   Status renew_session(const wire::Token& token, const Applicant& applicant);
   Status close_session(const wire::Token& token, const Applicant& applicant);
+  // Whether it has a session of this token. Blocks, as above.
+  bool has_session(const wire::Token& token);
   // The same on the server's loop.
   runtime::Task<Result<Begun>> begin(const Applicant& applicant);
   struct AskedAgain {
@@ -175,9 +191,11 @@ class Server final : public client::Hosting {
   [[nodiscard]] bool stopping() const { return stopping_; }
   // The store's memory of clients; null: it has none.
   [[nodiscard]] engine::Clients* clients() const { return clients_; }
-  // Whether clients of an earlier life are awaited, and co_await grace_ends().
-  [[nodiscard]] bool grace() const { return returning_.grace(); }
-  auto grace_ends() { return returning_.ends(); }
+  // Whether clients of an earlier life are awaited, at any server of the pool, and the wait for its end: EINTR when this one stops.
+  [[nodiscard]] bool grace() const { return wide_->grace(); }
+  runtime::Task<Status> grace_ends() { return wide_->grace_ends(stopping_); }
+  // Whether all servers of the pool stop.
+  [[nodiscard]] bool all_stop() const { return wide_->all_stop(); }
   void has_come_back(const wire::ClientId& client) { returning_.done(client); }
   // A change was asked for that had been made; in this life, or in an earlier one.
   void was_asked_again(bool from_store) { ++(from_store ? asked_again_.earlier : asked_again_.here); }
@@ -238,6 +256,7 @@ class Server final : public client::Hosting {
          std::unique_ptr<runtime::Loop> own_loop);
 
   Status open_endpoints();
+  void name_and_pin();
   Result<Session*> new_session(const fabric::Peer& peer, const wire::ClientId& client, const identity::Principal& who);
   Status may_have(const Session& session, const Applicant& applicant) const;
   std::size_t end_these(const std::function<bool(const identity::Principal& who)>& of);
@@ -247,6 +266,7 @@ class Server final : public client::Hosting {
   Status with_session(const wire::Token& token, const Applicant& applicant, const std::function<void(Session&)>& work);
   // ESTALE for a token that admits nobody.
   Result<Session*> session_for_transfers(const wire::Token& token, const fabric::Peer& peer);
+  void grace_is_over();
   void release_orphans();
   void end_reclaiming();
   runtime::Task<Result<Begun>> find_or_make(const Applicant& applicant);
@@ -266,6 +286,7 @@ class Server final : public client::Hosting {
   engine::Pool& pool_;
   engine::Clients* const clients_;
   const ServerOptions options_;
+  const std::shared_ptr<PoolWide> wide_;           // shared by the servers of a group
   const std::unique_ptr<runtime::Loop> own_loop_;  // null: the caller's
   runtime::Loop& loop_;
   const std::vector<Listener> listeners_;

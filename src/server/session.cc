@@ -139,8 +139,12 @@ void Session::end_now() {
 // the owners are dropped until no request is at work any more.
 runtime::Task<Status> Session::clean_up() {
   constexpr std::int64_t kAgainNs = 5'000'000;
+  constexpr std::int64_t kTogetherNs = 1'000'000;
   if (upstream_ != nullptr) co_return co_await leave_upstream();
   runtime::Loop& loop = server_.loop();
+  // Nobody is told of a lock that is free only because its holder has been cut off here already.
+  while (server_.stopping() && !server_.all_stop())
+    co_await loop.sleep_until(loop.clock().monotonic_ns() + kTogetherNs);
   while (jobs > lock_waits) co_await loop.sleep_until(loop.clock().monotonic_ns() + kAgainNs);
   for (;;) {
     // A copy: opens that end meanwhile still add files.

@@ -30,6 +30,7 @@
 #include "identity/throttle.h"
 #include "runtime/task.h"
 #include "server/fair_queue.h"
+#include "server/affinity.h"
 #include "server/process_watch.h"
 #include "wire/message.h"
 
@@ -154,6 +155,7 @@ class Session {
   absl::flat_hash_map<std::uint64_t, std::uint64_t> owners;                        // the peer's to ours
   absl::flat_hash_map<std::uint64_t, std::uint64_t> peers_owners;                  // ours to the peer's
   absl::flat_hash_map<std::uint16_t, Slot> slots;
+  std::shared_ptr<const Affinity::Binding> binding;  // shared with who begins its client's session again; null: none
   std::uint32_t generation = 0;
   bool leaving = false;     // it releases what it held
   bool reclaiming = false;  // the client came back to a server started anew, and has not all it held yet

@@ -23,11 +23,11 @@ ROUNDS = int(os.environ.get("ROSS_ROUNDS", "12"))
 
 class Comeback(ShortLeases, WithEngine):
     def again(self, how):
-        """The engine ends and another takes its place, at the same address."""
+        """The engine ends and another takes its place, at the same address, with as many threads as the dice say."""
         address = self.engine.address
         self.engine.stop(how)
         time.sleep(self.random.uniform(0, 0.1))
-        self.engine = self.start(address=address)
+        self.engine = self.start("--threads", self.random.randint(1, 3), address=address)
 
     def errands(self, fabric, threads, workers, rounds):
         url = self.url.replace("ross:", f"ross{fabric}:") + "/data"

@@ -25,6 +25,7 @@ TEST(Config, TheFileWithEveryDefaultIsTheDefault) {
   EXPECT_EQ(written->cache_mib, built_in.cache_mib);
   EXPECT_EQ(written->commit_interval_ms, built_in.commit_interval_ms);
   EXPECT_EQ(written->lease_ms, built_in.lease_ms);
+  EXPECT_EQ(written->threads, built_in.threads);
   EXPECT_EQ(written->log_level, built_in.log_level);
   EXPECT_EQ(written->log_form, built_in.log_form);
   ASSERT_EQ(written->pools.size(), 1U);
@@ -38,6 +39,7 @@ TEST(Config, TakesWhatIsWritten) {
     fabrics = ["tcp", "shm"]
     [engine]
     cache_mib = 64
+    threads = 3
     [log]
     form = "json"
     [[pool]]
@@ -50,6 +52,7 @@ TEST(Config, TakesWhatIsWritten) {
   EXPECT_EQ(config->control_listen, "[::1]:7000");
   EXPECT_EQ(config->fabrics, (std::vector<std::string>{"tcp", "shm"}));
   EXPECT_EQ(config->cache_mib, 64U);
+  EXPECT_EQ(config->threads, 3U);
   EXPECT_EQ(config->log_form, LogForm::kJson);
   ASSERT_EQ(config->pools.size(), 2U);
   EXPECT_EQ(config->pools[0].name, "a");
@@ -78,6 +81,7 @@ TEST(Config, RefusesWithTheLineAndWhatToDo) {
       {pool + "[engine]\ncache_mib = 1\n", "line 4: engine.cache_mib"},
       {pool + "[engine]\ncache_mib = -5\n", "line 4: engine.cache_mib"},
       {pool + "[engine]\ncommit_interval_ms = 0\n", "line 4: engine.commit_interval_ms"},
+      {pool + "[engine]\nthreads = 17\n", "line 4: engine.threads"},
       {pool + "[log]\nlevel = \"loud\"\n", "log.level is one of"},
       {pool + "[log]\nform = \"xml\"\n", "text or json"},
       {pool + pool, "two pools are called p"},

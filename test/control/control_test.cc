@@ -29,10 +29,13 @@ class ControlTest : public testing::Test {
  protected:
   void SetUp() override {
     ASSERT_TRUE(pool.create_container("c", {}).ok());
-    std::vector<Listener> listeners(1);
-    listeners[0] = {.domain = *fabric::tcp::make_domain({}), .address = "127.0.0.1:0"};
-    server = *Server::start(pool, std::move(listeners), {.patience = std::chrono::milliseconds(0)});
-    exports = std::make_unique<Exports>(std::vector<Export>{{.name = "p", .pool = &pool, .server = server.get()}},
+    const auto listen = [](std::size_t) -> Result<std::vector<Listener>> {
+      std::vector<Listener> listeners(1);
+      listeners[0] = {.domain = *fabric::tcp::make_domain({}), .address = "127.0.0.1:0"};
+      return listeners;
+    };
+    servers = *ServerGroup::start(pool, 2, listen, {});
+    exports = std::make_unique<Exports>(std::vector<Export>{{.name = "p", .pool = &pool, .servers = servers.get()}},
                                         std::vector<FabricOffer>{{.backend = "tcp"}});
     auto started = ControlServer::start(
         *exports, {.listen = "127.0.0.1:0", .server = "test 1", .missing = {{"ofi+verbs", "no card"}}});
@@ -47,7 +50,7 @@ class ControlTest : public testing::Test {
   }
   void TearDown() override {
     control.reset();
-    server->finish();
+    servers.reset();
   }
 
   static int errno_of(const grpc::ClientContext& context) {
@@ -74,7 +77,7 @@ class ControlTest : public testing::Test {
   }
 
   remote_test::ModelPool pool;
-  std::unique_ptr<Server> server;
+  std::unique_ptr<ServerGroup> servers;
   std::unique_ptr<Exports> exports;
   std::unique_ptr<ControlServer> control;
   std::shared_ptr<grpc::Channel> channel;

@@ -7,7 +7,6 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
-#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -27,26 +26,25 @@ inline std::int64_t in_20_s() { return system_clock().monotonic_ns() + kPatience
 class ReturningClientTest : public ::testing::Test {
  protected:
   // Container "c" for this user or another, over a server's first listener. find, called with the mutex held, says which server
-  // there is; null: none now.
-  std::unique_ptr<fs::FileSystem> attach_to(std::function<server::Server*()> find, uid_t uid = ::geteuid(),
-                                            gid_t gid = ::getegid()) {
+  // there is, or group of servers; null: none now.
+  template <class Find>
+  std::unique_ptr<fs::FileSystem> attach_to(Find find, uid_t uid = ::geteuid(), gid_t gid = ::getegid()) {
     server::Applicant who{.peer = {.pid = 0, .uid = uid, .gid = gid, .groups = {}}};
     fill_random(who.client);
-    server::Server& first = *find();
-    const auto begun = first.begin_session(who);
+    const auto begun = find()->begin_session(who);
     EXPECT_TRUE(begun.has_value()) << begun.error().message();
     auto session =
-        client::Session::connect(*fabric::tcp::make_domain({}), first.addresses().at(0), begun->token, in_20_s());
+        client::Session::connect(*fabric::tcp::make_domain({}), begun->addresses.at(0), begun->token, in_20_s());
     EXPECT_TRUE(session.has_value()) << session.error().message();
     prepare(**session);
     who.returning = true;
     const Status outlives = (*session)->outlive(
         [this, who, find = std::move(find)](std::int64_t) -> runtime::Task<Result<client::Recovery::Found>> {
           const std::lock_guard lock(mutex);
-          server::Server* const there = find();
+          auto* const there = find();
           if (there == nullptr) co_return fail(ECONNREFUSED, "nobody there");
           ROSS_CO_TRY(const server::Begun again, there->begin_session(who));
-          co_return client::Recovery::Found{there->addresses().at(0), again.token, again.resumed};
+          co_return client::Recovery::Found{again.addresses.at(0), again.token, again.resumed};
         },
         {.patience_ns = kPatienceNs});
     EXPECT_TRUE(outlives.ok()) << outlives.message();

@@ -21,24 +21,27 @@ Result<std::unique_ptr<Exporter>> Exporter::create(const Config& config) {
 Exporter::~Exporter() { close(); }
 
 Status Exporter::add(Export exported) {
-  auto listeners = fabrics_.listeners(config_, exported.sockets);
-  if (!listeners.has_value()) return std::move(listeners).error();
   exported.options.pool_name = "pool " + exported.name;
-  exported.options.patience = std::chrono::milliseconds(0);
   exported.options.tenants = tenants_;
   exported.options.export_name = exported.name;
   exported.options.session_lifetime = std::chrono::seconds(config_.identity.session_seconds);
-  auto server = server::Server::start(*exported.pool, *std::move(listeners), std::move(exported.options));
-  if (!server.has_value()) return server.error().with_context(fmt::format("serving pool {}", exported.name));
-  fabrics_.tell(**server, exported.name);
-  served_.push_back({.name = std::move(exported.name), .pool = std::move(exported.pool), .server = *std::move(server)});
+  const std::size_t threads =
+      exported.threads == 0 ? server::ServerGroup::servers_for_this_machine() : exported.threads;
+  const auto listen = [this, &exported](std::size_t server) {
+    return fabrics_.listeners(config_, exported.sockets, server);
+  };
+  auto servers = server::ServerGroup::start(*exported.pool, threads, listen, exported.options);
+  if (!servers.has_value()) return servers.error().with_context(fmt::format("serving pool {}", exported.name));
+  for (std::size_t i = 0; i < threads; ++i) fabrics_.tell((*servers)->at(i), exported.name);
+  served_.push_back(
+      {.name = std::move(exported.name), .pool = std::move(exported.pool), .servers = *std::move(servers)});
   return {};
 }
 
 Status Exporter::open(const std::string& program) {
   std::vector<server::control::Export> exported;
   for (const Served& served : served_) {
-    exported.push_back({.name = served.name, .pool = served.pool.get(), .server = served.server.get()});
+    exported.push_back({.name = served.name, .pool = served.pool.get(), .servers = served.servers.get()});
   }
   exports_ = std::make_unique<server::control::Exports>(std::move(exported), fabrics_.offered, tenants_);
   server::control::ControlOptions options{
@@ -63,10 +66,7 @@ void Exporter::close() {
     control_.reset();
   }
   exports_.reset();  // it may be ending sessions of who is revoked
-  for (Served& served : served_) {
-    if (served.server != nullptr) served.server->finish();
-    served.server.reset();
-  }
+  for (Served& served : served_) served.servers.reset();
 }
 
 Status Exporter::sync_and_close() {

@@ -18,7 +18,7 @@
 #include "engine/pool.h"
 #include "server/control/control_server.h"
 #include "server/control/exports.h"
-#include "server/server.h"
+#include "server/server_group.h"
 
 namespace ross::daemon {
 
@@ -33,9 +33,10 @@ class Exporter {
     std::string name;
     std::shared_ptr<engine::Pool> pool;  // shared by attach
     std::string sockets;                 // what the path of a socket begins with
-    server::ServerOptions options;       // patience, names and tenants are set here
+    server::ServerOptions options;       // names and tenants are set here
+    std::size_t threads = 0;             // servers; 0: one for each core
   };
-  // Starts a server. Errors: those of a fabric, and of listening.
+  // Starts a pool's servers. Errors: those of a fabric, and of listening.
   Status add(Export exported);
   // Clients may come. Errors: those of ControlServer::start.
   Status open(const std::string& program);
@@ -53,7 +54,7 @@ class Exporter {
   struct Served {
     std::string name;
     std::shared_ptr<engine::Pool> pool;  // shared by attach
-    std::unique_ptr<server::Server> server;
+    std::unique_ptr<server::ServerGroup> servers;
   };
   explicit Exporter(const Config& config) : config_(config) {}
 

@@ -31,7 +31,8 @@ Result<Fabrics> Fabrics::choose(const Config& config) {
   return chosen;
 }
 
-Result<std::vector<server::Listener>> Fabrics::listeners(const Config& config, const std::string& sockets) const {
+Result<std::vector<server::Listener>> Fabrics::listeners(const Config& config, const std::string& sockets,
+                                                         std::size_t server) const {
   const bool ipv6 = config.data_listen.find(':') != std::string::npos;
   const std::string network = ipv6 ? fmt::format("[{}]:0", config.data_listen) : config.data_listen + ":0";
   std::vector<server::Listener> listeners;
@@ -39,8 +40,8 @@ Result<std::vector<server::Listener>> Fabrics::listeners(const Config& config, c
     ROSS_TRY(const fabric::Backend* const backend, fabric::find_backend(offer.backend));
     auto domain = fabric::make_domain(offer.backend, config.data_listen);
     if (!domain.has_value()) return fail(domain.error().with_context(fmt::format("fabric {}", offer.backend)));
-    const std::string address = backend->by_path ? sockets + backend->name + ".sock" : network;
-    listeners.push_back({.domain = *std::move(domain), .address = address});
+    const std::string path = sockets + backend->name + (server == 0 ? "" : fmt::format(".{}", server)) + ".sock";
+    listeners.push_back({.domain = *std::move(domain), .address = backend->by_path ? path : network});
   }
   return listeners;
 }

@@ -28,7 +28,8 @@ Status Agent::serve(const Config& config, const ExportConfig& exported) {
   return exporter_->add({.name = exported.name,
                          .pool = std::make_shared<EnginePool>(*url, config.engine_tls),
                          .sockets = std::filesystem::absolute(config.sockets) / (exported.name + "."),
-                         .options = std::move(options)});
+                         .options = std::move(options),
+                         .threads = config.threads});
 }
 
 Result<std::unique_ptr<Agent>> Agent::start(const Config& config) {

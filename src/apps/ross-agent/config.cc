@@ -6,6 +6,7 @@
 
 #include "attach/attach.h"
 #include "base/read_file.h"
+#include "server/server_group.h"
 
 namespace ross::agent_daemon {
 
@@ -18,7 +19,8 @@ Result<Config> parse_config(std::string_view content, std::string_view path) {
                            {"key", daemon::text(config.engine_tls.key)},
                            {"token_file", daemon::text(config.engine_tls.token_file)},
                            {"outage_seconds", daemon::number(config.outage_seconds, 0, 86'400)}};
-  form.tables["agent"] = {{"lease_ms", daemon::number(config.lease_ms, 1, 3'600'000)}};
+  form.tables["agent"] = {{"lease_ms", daemon::number(config.lease_ms, 1, 3'600'000)},
+                          {"threads", daemon::number(config.threads, 0, server::ServerGroup::kServersMax)}};
   daemon::TableList& list = form.lists["export"];
   list.begin_item = [&config] {
     ExportConfig& exported = config.exports.emplace_back();

@@ -32,6 +32,7 @@ struct Config : daemon::Config {
   client::ClientTls engine_tls;
   std::uint64_t outage_seconds = 60;
   std::uint64_t lease_ms = 90'000;
+  std::uint64_t threads = 0;  // that serve the hosts of each export; 0: one for each core
 };
 
 // Errors: ENOENT and the like for the file, EINVAL with the line for what is in it.

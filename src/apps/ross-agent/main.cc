@@ -20,6 +20,7 @@ struct Line {
   std::string sockets;
   std::vector<std::string> fabrics;
   std::string placement;
+  std::int64_t threads = -1;  // not given
   bool check_only = false;
 };
 
@@ -37,6 +38,7 @@ Result<Config> configure(const Line& line) {
   if (!line.listen.empty()) config.control_listen = line.listen;
   if (!line.sockets.empty()) config.sockets = line.sockets;
   if (!line.fabrics.empty()) config.fabrics = line.fabrics;
+  if (line.threads >= 0) config.threads = static_cast<std::uint64_t>(line.threads);
   ROSS_OK(complete(config));
   return config;
 }
@@ -70,6 +72,8 @@ int run(int argc, char** argv) {
       .one_each();
   options.option("--placement", line.placement,
                  "Large data: auto or direct (straight between host and engine, where the host reaches it), or staged");
+  options.option("--threads", line.threads, "Threads that serve each export (default: one for each core, at most 16)")
+      .between(0, server::ServerGroup::kServersMax);
   options.flag("--check-config", line.check_only, "Only say whether the configuration is good");
   if (const std::optional<int> ended = options.parse(argc, argv)) return *ended;
   const auto config = configure(line);

@@ -21,7 +21,8 @@ Status Daemon::serve(const Config& config, const PoolConfig& pool) {
   return exporter_->add({.name = pool.name,
                          .pool = *std::move(opened),
                          .sockets = (std::filesystem::absolute(pool.path) / "").lexically_normal(),
-                         .options = std::move(server_options)});
+                         .options = std::move(server_options),
+                         .threads = config.threads});
 }
 
 Result<std::unique_ptr<Daemon>> Daemon::start(const Config& config) {

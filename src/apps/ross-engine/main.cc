@@ -18,6 +18,7 @@ struct Line {
   std::vector<std::string> pools;
   std::string listen;
   std::vector<std::string> fabrics;
+  std::int64_t threads = -1;  // not given
   bool check_only = false;
 };
 
@@ -31,6 +32,7 @@ Result<Config> configure(const Line& line) {
   for (const std::string& path : line.pools) config.pools.push_back({.path = path, .name = {}});
   if (!line.listen.empty()) config.control_listen = line.listen;
   if (!line.fabrics.empty()) config.fabrics = line.fabrics;
+  if (line.threads >= 0) config.threads = static_cast<std::uint64_t>(line.threads);
   ROSS_OK(complete(config));
   return config;
 }
@@ -58,6 +60,8 @@ int run(int argc, char** argv) {
   options.option("--listen", line.listen, "Where the control plane listens (default 127.0.0.1:7470)");
   options.option("--fabric", line.fabrics, "A fabric to offer (shm, tcp, ofi+tcp, ...); may be given several times")
       .one_each();
+  options.option("--threads", line.threads, "Threads that serve each pool (default: one for each core, at most 16)")
+      .between(0, server::ServerGroup::kServersMax);
   options.flag("--check-config", line.check_only, "Only say whether the configuration is good");
   if (const std::optional<int> ended = options.parse(argc, argv)) return *ended;
   const auto config = configure(line);

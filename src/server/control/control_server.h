@@ -1,6 +1,6 @@
 // ControlServer: the gRPC server of a process that serves pools.
 //
-//   control::Exports exports({{.name = "pool0", .pool = &pool, .server = &server}}, fabrics);
+//   control::Exports exports({{.name = "pool0", .pool = &pool, .servers = &group}}, fabrics);
 //   ROSS_TRY(auto control, control::ControlServer::start(exports, {.listen = "127.0.0.1:7470"}));
 //   ...
 //   control->stop();

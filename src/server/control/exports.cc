@@ -18,19 +18,19 @@ Exports::~Exports() {
 std::uint64_t Exports::end_revoked() const {
   const auto revoked = [this](const identity::Principal& who) { return tenants_->revoked(who); };
   std::uint64_t ended = 0;
-  for (const Export& exported : exported_) ended += exported.server->end_sessions(revoked);
+  for (const Export& exported : exported_) ended += exported.servers->end_sessions(revoked);
   return ended;
 }
 
 std::uint64_t Exports::sessions_of(std::string_view tenant) const {
   std::uint64_t count = 0;
-  for (const Export& exported : exported_) count += exported.server->sessions_of(tenant);
+  for (const Export& exported : exported_) count += exported.servers->sessions_of(tenant);
   return count;
 }
 
 Usage Exports::usage_of(std::string_view tenant) const {
   Usage usage;
-  for (const Export& exported : exported_) usage += exported.server->usage_of(tenant);
+  for (const Export& exported : exported_) usage += exported.servers->usage_of(tenant);
   return usage;
 }
 

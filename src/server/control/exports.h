@@ -12,17 +12,17 @@
 #include <vector>
 
 #include "engine/pool.h"
-#include "server/server.h"
+#include "server/server_group.h"
 
 namespace ross::server::control {
 
 struct Export {
   std::string name;
   engine::Pool* pool = nullptr;
-  Server* server = nullptr;
+  ServerGroup* servers = nullptr;
 };
 
-// A way to the data plane; address i of every export's server is of backend i.
+// A way to the data plane; address i of every server is of backend i.
 struct FabricOffer {
   std::string backend;
   bool same_machine_only = false;

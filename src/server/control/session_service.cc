@@ -14,7 +14,7 @@ namespace ross::server::control {
 namespace {
 
 std::uint64_t lifetime_ms(const Export& exported, const identity::Principal& who) {
-  return who.bounded() ? static_cast<std::uint64_t>(exported.server->session_lifetime_ns() / 1'000'000) : 0;
+  return who.bounded() ? static_cast<std::uint64_t>(exported.servers->session_lifetime_ns() / 1'000'000) : 0;
 }
 
 // What Renew and Close have in common.
@@ -72,22 +72,21 @@ Status SessionService::connect(const grpc::ServerContext& context, const v1::Con
     if (request.client().size() != applicant.client.size()) return Status(EINVAL, "a client's name has 16 bytes");
     std::ranges::copy(request.client(), reinterpret_cast<char*>(applicant.client.data()));
   }
-  const Result<Begun> begun = (*exported)->server->begin_session(applicant);
+  const Result<Begun> begun = (*exported)->servers->begin_session(applicant);
   if (!begun.has_value()) return begun.error();
   reply.set_token(begun->token.data(), begun->token.size());
   reply.set_resumed(begun->resumed);
   reply.set_generation(begun->generation);
-  reply.set_lease_ms(static_cast<std::uint32_t>((*exported)->server->lease_ns() / 1'000'000));
+  reply.set_lease_ms(static_cast<std::uint32_t>((*exported)->servers->lease_ns() / 1'000'000));
   reply.set_join_within_ms(static_cast<std::uint32_t>(Server::kGreetingNs / 1'000'000));
   reply.set_lifetime_ms(lifetime_ms(**exported, caller->who));
   reply.set_machine(machine_id());
   reply.set_server(server_);
-  const std::vector<std::string>& addresses = (*exported)->server->addresses();
-  for (std::size_t i = 0; i < addresses.size(); ++i) {
+  for (std::size_t i = 0; i < begun->addresses.size(); ++i) {
     v1::Fabric& fabric = *reply.add_fabrics();
     fabric.set_backend(exports_.fabrics()[i].backend);
     fabric.set_same_machine_only(exports_.fabrics()[i].same_machine_only);
-    fabric.set_address(addresses[i]);
+    fabric.set_address(begun->addresses[i]);
   }
   log().info("session {} for {} pid {} uid {}{}{} on pool {}", begun->resumed ? "resumed" : "begun", context.peer(),
              request.pid(), cred->uid, caller->who.bounded() ? " of tenant " : "", caller->who.name(), request.pool());
@@ -105,7 +104,7 @@ grpc::Status SessionService::Renew(grpc::ServerContext* context, const v1::Renew
                                    v1::RenewReply* reply) {
   const auto renew = [&](const Export& exported, const wire::Token& token, const Applicant& applicant) {
     reply->set_lifetime_ms(lifetime_ms(exported, applicant.who));
-    return exported.server->renew_session(token, applicant);
+    return exported.servers->renew_session(token, applicant);
   };
   return to_grpc(*context, by_token(*context, exports_, request->pool(), request->token(), "renew a session", renew));
 }
@@ -113,7 +112,7 @@ grpc::Status SessionService::Renew(grpc::ServerContext* context, const v1::Renew
 grpc::Status SessionService::Close(grpc::ServerContext* context, const v1::CloseRequest* request,
                                    v1::CloseReply* /*reply*/) {
   const auto close = [](const Export& exported, const wire::Token& token, const Applicant& applicant) {
-    return exported.server->close_session(token, applicant);
+    return exported.servers->close_session(token, applicant);
   };
   return to_grpc(*context, by_token(*context, exports_, request->pool(), request->token(), "close a session", close));
 }
