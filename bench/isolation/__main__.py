@@ -11,8 +11,8 @@ alone, as rates: 0.50 is twice as long. Rows limit-*: a tenant with a limit and 
 directions. Builds what it needs first, writes the table to standard output and everything to the --json file. Exit status 0
 means that every bar was kept.
 
-Three processes share the machine's cores, and the kernel's scheduler is between them: --real-time runs the server and the modest tenant's
-program at real-time priority (it needs root), so that what is seen is the server's doing alone.
+Three processes share the machine's cores, and the kernel's scheduler is between them: on a machine with fewer than four cores, or with
+anything else running, the rows p99-* show that rather than the server.
 """
 
 import argparse
@@ -50,7 +50,6 @@ def table_of(results):
 def arguments():
     parser = argparse.ArgumentParser(prog="bench/isolation/run", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--real-time", action="store_true", help="server and modest tenant at real-time priority")
     command.add_options(parser, NAMES, 3, "isolation.json")
     return command.parse(parser, 0.5)
 
@@ -59,7 +58,6 @@ def measure_all(options, results):
     with contextlib.ExitStack() as keep:
         place = work.Place(disk=command.own_directory(keep, options.json.parent), memory=pathlib.Path("/dev/shm"),
                            source=None, fio_given=None, quick=options.quick, seconds=options.seconds, keep=keep)
-        place.kept["real-time"] = options.real_time
         for row in ROWS:
             if not options.only or row.name in options.only:
                 command.attempt(row.name, results, lambda: results["rows"].append(command.measure(row, place, options.runs)))

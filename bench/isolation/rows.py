@@ -12,7 +12,6 @@ SESSIONS = 16  # of the greedy one
 FILE_MIB = 128
 SETTLE_SECONDS = 1.2  # to connect, and to be at full speed
 PACE_SHARE = 0.1  # of what it gets alone
-REAL_TIME = ["chrt", "-f", "1"]
 LIMITS = {"limited-bytes": ("0", str(200 * MIB), "0"), "limited-ops": ("0", "0", "20000")}
 
 
@@ -24,10 +23,7 @@ class Tenants:
         options = ["--tenant", "modest", "--tenant", "greedy"]
         for name, (_, byte_rate, ops) in LIMITS.items():
             options += ["--tenant", f"{name}::{byte_rate}:{ops}"]
-        self.front = REAL_TIME if place.kept["real-time"] else []
-        served = Served(backend, 1536, *options)
-        served.command = [*self.front, *served.command]
-        self.served = place.keep.enter_context(served)
+        self.served = place.keep.enter_context(Served(backend, 1536, *options))
 
     def together(self, *loads):
         """What each of these loads, (tenant, options), did in the same seconds."""
@@ -37,7 +33,7 @@ class Tenants:
         commands = []
         for tenant, options in loads:
             command = self.served.load_command(tenant=tenant, file=tenant, file_mib=FILE_MIB, **window, **options)
-            commands.append([*self.front, *command] if tenant != "greedy" else command)
+            commands.append(command)
         with concurrent.futures.ThreadPoolExecutor() as pool:
             return [told for told, _ in pool.map(lambda command: programs.run_json(command, 120), commands)]
 

@@ -6,7 +6,8 @@
 // names creates, closes, looks up and unlinks files of its own. So many calls (for names: files) as --inflight says are under
 // way at any time, each a coroutine; with several tokens each of their sessions has that many. With --every-us a call begins each so
 // many microseconds, whether or not the last one has ended, while fewer than --inflight are. --from-ns and --until-ns are the time (of
-// CLOCK_MONOTONIC) that is measured, so that several programs measure the same. Prints a line of JSON; names counts create with its close, lookup and unlink as one call each.
+// CLOCK_MONOTONIC) that is measured, so that several programs measure the same; processor time is then that of the whole run.
+// Prints a line of JSON; names counts create with its close, lookup and unlink as one call each.
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -90,7 +91,7 @@ class Load {
   // A call that began then has ended.
   void ended(std::int64_t began_ns) {
     now_ = now_ns();
-    if (latencies_ != nullptr && now_ >= from_) latencies_->add(now_ - began_ns);
+    if (latencies_ != nullptr && now_ >= from_ && now_ < count_until_) latencies_->add(now_ - began_ns);
   }
   // Drives all workers until then.
   void drive(std::int64_t until_ns, Latencies* latencies);
@@ -107,6 +108,7 @@ class Load {
   std::int64_t now_ = 0;
   std::int64_t until_ = 0;
   std::int64_t from_ = 0;  // calls that end earlier do not count
+  std::int64_t count_until_ = INT64_MAX;
   std::int64_t next_slot_ = 0;
   Latencies* latencies_ = nullptr;
   Latencies late_;  // how much later than meant calls began, with --every-us
@@ -250,9 +252,10 @@ void Load::run() {
   if (options_.work != "names") make_file();
   const auto in = [](double seconds) { return now_ns() + static_cast<std::int64_t>(seconds * 1e9); };
   const bool timed = options_.until_ns != 0;
-  drive(timed ? options_.from_ns - 50'000'000 : in(options_.warm_seconds), nullptr);
+  if (!timed) drive(in(options_.warm_seconds), nullptr);
   Latencies latencies;
   from_ = options_.from_ns;
+  if (timed) count_until_ = options_.until_ns;
   const Watch watch;
   const OtherWatch server(options_.server_pid);
   drive(timed ? options_.until_ns : in(options_.seconds), &latencies);

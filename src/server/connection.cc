@@ -266,6 +266,7 @@ void Connection::finish(Job& job, Status status) {
   Connection* const carrier = puts && status.ok() ? carrier_of(job) : nullptr;
   if (puts && status.ok() && carrier == nullptr) status = no_carrier();
   if (job.request.op == Op::kRead) return_unused(job, status.ok() ? job.reply.value : 0);
+  server_.fair_queue().done(job);  // how long the peer takes to take the answer is no work here
   if (status.ok()) count_moved(job);
   if (!status.ok()) {
     job.reply.error = status.error();

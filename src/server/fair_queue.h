@@ -8,10 +8,10 @@
 //
 //   if (!queue.at_once(line)) queue.add(line, item, cost);        // when it has come
 //   while (Item* item = queue.next()) begin(*item);               // in each pass of the loop, for as long as it should take
-//   queue.done(*item);                                            // when its answer is out
+//   queue.done(*item);                                            // when it has been worked on
 //
 // Order alone does not help who comes behind requests that have begun: only kWorkOpsMax and kWorkCostMax are at work at a time. What is at
-// work may be stuck (a peer that takes no answer, a server upstream). So each of n principals has no more than 1 + 1/n times its part of
+// work may be stuck (data to be had from a peer, a server upstream). So each of n principals has no more than 1 + 1/n times its part of
 // that by weight, what takes longer than kPeriodNs or two is not counted any more, and for a second after that happened, who
 // has nothing at work may have one request there.
 //

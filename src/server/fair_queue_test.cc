@@ -187,7 +187,7 @@ TEST(FairQueue, OnlySoMuchIsAtWorkByWeight) {
   EXPECT_EQ(queue.next(), &large[1]);
 }
 
-// Three principals whose peers take no answers, one of them with a large weight, and another that asks for one thing after the other.
+// Three principals whose requests are stuck, one of them with a large weight, and another that asks for one thing after the other.
 TEST(FairQueue, WhatIsStuckLeavesRoomForOthers) {
   FairQueue queue;
   std::deque<Party> stuck;
@@ -217,7 +217,7 @@ TEST(FairQueue, WhatIsStuckLeavesRoomForOthers) {
   queue.drop(other.lines[0]);
 }
 
-// With nobody else busy a principal may have all of it; and what is stuck (a peer that takes no answer) counts for two periods at most.
+// With nobody else busy a principal may have all of it; and what is stuck counts for two periods at most.
 TEST(FairQueue, WhatIsStuckIsNotCountedForLong) {
   FairQueue queue;
   Party party(queue, "p", 100, 1);
