@@ -132,10 +132,13 @@ void Lane::take_back_calls() {
 }
 
 void Lane::retire() {
-  if (channel_ != nullptr) return channel_->close();
-  // Where it is connecting, or waits for the recovery that is being stopped, its calls do not, and it goes when that has ended.
-  fail_all();
-  end_if_over();
+  if (channel_ != nullptr) {
+    channel_->close();
+  } else {
+    end_if_over();
+  }
+  // Otherwise it is connecting, waits for the recovery that is being stopped, or goes already. Its calls do not end in here: who
+  // leaves may be one of them.
 }
 
 void Lane::end_soon() {

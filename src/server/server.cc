@@ -214,7 +214,8 @@ void Server::take_turn() {
 
 // Whoever is on the way in is sent away when the endpoints go, and tries again elsewhere.
 void Server::stop_when_empty() {
-  if (!stopping_ || ended_ || !connections_.empty() || !sessions_.empty() || beginning_ > 0 || returning_.busy()) return;
+  if (!stopping_ || ended_ || !connections_.empty() || !sessions_.empty() || beginning_ > 0 || returning_.busy())
+    return;
   endpoints_.clear();
   loop_.remove(turns_);
   ended_ = true;

@@ -29,8 +29,8 @@
 #include "identity/principal.h"
 #include "identity/throttle.h"
 #include "runtime/task.h"
-#include "server/fair_queue.h"
 #include "server/affinity.h"
+#include "server/fair_queue.h"
 #include "server/process_watch.h"
 #include "wire/message.h"
 

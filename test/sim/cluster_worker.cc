@@ -53,8 +53,11 @@ runtime::Task<std::string> ClusterWorker::work(ClusterClient& client, fs::FileSy
     doing_.clear();
     cluster_.tell("{}: {}", container_, outcome.what);
     states_.push_back({twin_->state(), outcome.what});
+    // Who has gone may have an agent that asks for it once more, and makes the change on what the power cut left.
+    const bool gone = client.killed() || client.is_loss(outcome.error);
+    if (gone) undecided_ = cluster_.power_cuts() != power_cuts_ && !changes_nothing(step.verb);
     if (client.killed()) co_return std::string();
-    if (client.is_loss(outcome.error)) co_return client.lost(outcome.what);
+    if (gone) co_return client.lost(outcome.what);
     if (std::exchange(called_, false)) client.heard();
     if (cluster_.power_cuts() != power_cuts_) {
       undecided_ = outcome.error == 0 && !changes_nothing(step.verb);
