@@ -143,7 +143,8 @@ runtime::Task<Result<client::Recovery::Found>> ClusterClient::come_back(std::int
   const auto begun = co_await front_.ask(host_, self(true), deadline_ns);
   if (killed_) co_return fail(ESTALE, "this process is dead");
   if (!begun.has_value()) co_return fail(begun.error());
-  power_cuts_ = cluster_.power_cuts();
+  // An agent takes it back whatever has become of the engine.
+  if (&front_ == &cluster_.control()) power_cuts_ = cluster_.power_cuts();
   cluster_.tell("{} {}", host_, begun->resumed ? "resumes" : "comes back");
   co_return client::Recovery::Found{.address = front_.address(), .token = begun->token, .resumed = begun->resumed};
 }
