@@ -167,7 +167,7 @@ class Run {
 
  private:
   void say(std::span<const std::byte> bytes) {
-    if (!peer_) return;
+    if (!peer_ || bytes.empty()) return;
     std::vector<std::byte> said(bytes.begin(), bytes.end());
     const auto pid = static_cast<std::uint32_t>(::getpid());
     const auto probe = reinterpret_cast<std::uintptr_t>(&house_.probe);
