@@ -37,6 +37,10 @@ class TestDirectory {
   }
   ~TestDirectory() {
     std::error_code error;
+    // A device in memory does not lie in its pool's directory.
+    for (const auto& entry : std::filesystem::directory_iterator(path_, error)) {
+      if (std::filesystem::exists(entry.path() / "ross-pool")) static_cast<void>(Pool::destroy(entry.path()));
+    }
     std::filesystem::remove_all(path_, error);
   }
   TestDirectory(const TestDirectory&) = delete;
