@@ -11,7 +11,7 @@ std::size_t ServerGroup::servers_for_this_machine() {
 }
 
 Result<std::unique_ptr<ServerGroup>> ServerGroup::start(engine::Pool& pool, std::size_t servers, const Listen& listen,
-                                                        const ServerOptions& options) {
+                                                        const ServerOptions& options, bool pin) {
   ROSS_CHECK(servers > 0 && servers <= kServersMax, "a group of no servers, or of too many");
   std::unique_ptr<ServerGroup> group(new ServerGroup(servers));
   ROSS_OK(group->wide_->load(options.remembers ? pool.clients() : nullptr));
@@ -21,7 +21,7 @@ Result<std::unique_ptr<ServerGroup>> ServerGroup::start(engine::Pool& pool, std:
     ServerOptions own = options;
     own.pool_wide = group->wide_;
     own.place = place;
-    if (servers > 1 && servers <= cores.size()) own.core = cores[place];
+    if (pin && servers <= cores.size()) own.core = cores[place];
     ROSS_TRY(auto server, Server::start(pool, std::move(listeners), std::move(own)));
     group->servers_.push_back(std::move(server));
   }

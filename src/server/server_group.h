@@ -8,8 +8,7 @@
 //   group.reset();                // cuts the peers off, on all servers at once; then the pool can be closed
 //
 // A session is one server's, and so are its connections, from its begin to its end; a new one goes to the server that has the fewest
-// (affinity.h). What holds for the pool as a whole is in pool_wide.h. Where the process may use at least as many processors as there are
-// servers, and there are several, each is pinned to one. decisions/0016 says why it is so.
+// (affinity.h). What holds for the pool as a whole is in pool_wide.h. decisions/0016 says why it is so.
 //
 // Ownership: borrows the pool, which outlives it. Limits: kServersMax; the others as server.h says, of all servers together where they
 // count sessions. Threading: any thread. Calls block.
@@ -32,9 +31,10 @@ class ServerGroup {
   using Listen = std::function<Result<std::vector<Listener>>(std::size_t server)>;
   // One for each core that the process may use, at most kServersMax.
   static std::size_t servers_for_this_machine();
-  // options: of each; their patience is not used: a group cuts off at once. Errors: those of listen and of Server::start.
+  // options: of each; their patience is not used: a group cuts off at once. pin: each runs on a processor of its own, where the process may use
+  // as many. Errors: those of listen and of Server::start.
   static Result<std::unique_ptr<ServerGroup>> start(engine::Pool& pool, std::size_t servers, const Listen& listen,
-                                                    const ServerOptions& options);
+                                                    const ServerOptions& options, bool pin = false);
   ~ServerGroup();
   ServerGroup(const ServerGroup&) = delete;
   ServerGroup& operator=(const ServerGroup&) = delete;

@@ -28,6 +28,7 @@ TEST(AgentConfig, TheFileWithEveryDefaultIsTheDefault) {
   EXPECT_EQ(written->outage_seconds, built_in.outage_seconds);
   EXPECT_EQ(written->lease_ms, built_in.lease_ms);
   EXPECT_EQ(written->threads, built_in.threads);
+  EXPECT_EQ(written->pin, built_in.pin);
   EXPECT_EQ(written->log_level, built_in.log_level);
   EXPECT_EQ(written->log_form, built_in.log_form);
   ASSERT_EQ(written->exports.size(), 1U);

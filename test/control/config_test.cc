@@ -26,6 +26,7 @@ TEST(Config, TheFileWithEveryDefaultIsTheDefault) {
   EXPECT_EQ(written->commit_interval_ms, built_in.commit_interval_ms);
   EXPECT_EQ(written->lease_ms, built_in.lease_ms);
   EXPECT_EQ(written->threads, built_in.threads);
+  EXPECT_EQ(written->pin, built_in.pin);
   EXPECT_EQ(written->log_level, built_in.log_level);
   EXPECT_EQ(written->log_form, built_in.log_form);
   ASSERT_EQ(written->pools.size(), 1U);
@@ -40,6 +41,7 @@ TEST(Config, TakesWhatIsWritten) {
     [engine]
     cache_mib = 64
     threads = 3
+    pin = true
     [log]
     form = "json"
     [[pool]]
@@ -53,6 +55,7 @@ TEST(Config, TakesWhatIsWritten) {
   EXPECT_EQ(config->fabrics, (std::vector<std::string>{"tcp", "shm"}));
   EXPECT_EQ(config->cache_mib, 64U);
   EXPECT_EQ(config->threads, 3U);
+  EXPECT_TRUE(config->pin);
   EXPECT_EQ(config->log_form, LogForm::kJson);
   ASSERT_EQ(config->pools.size(), 2U);
   EXPECT_EQ(config->pools[0].name, "a");

@@ -30,7 +30,7 @@ Status Exporter::add(Export exported) {
   const auto listen = [this, &exported](std::size_t server) {
     return fabrics_.listeners(config_, exported.sockets, server);
   };
-  auto servers = server::ServerGroup::start(*exported.pool, threads, listen, exported.options);
+  auto servers = server::ServerGroup::start(*exported.pool, threads, listen, exported.options, exported.pin);
   if (!servers.has_value()) return servers.error().with_context(fmt::format("serving pool {}", exported.name));
   for (std::size_t i = 0; i < threads; ++i) fabrics_.tell((*servers)->at(i), exported.name);
   served_.push_back(

@@ -35,6 +35,7 @@ class Exporter {
     std::string sockets;                 // what the path of a socket begins with
     server::ServerOptions options;       // names and tenants are set here
     std::size_t threads = 0;             // servers; 0: one for each core
+    bool pin = false;                    // each to a core of its own
   };
   // Starts a pool's servers. Errors: those of a fabric, and of listening.
   Status add(Export exported);

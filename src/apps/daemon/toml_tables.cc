@@ -58,6 +58,14 @@ Take number(std::uint64_t& into, std::int64_t least, std::int64_t most) {
   };
 }
 
+Take truth(bool& into) {
+  return [&into](const toml::node& value) {
+    const auto found = value.value_exact<bool>();
+    if (found) into = *found;
+    return found.has_value();
+  };
+}
+
 Take texts(std::vector<std::string>& into) {
   return [&into](const toml::node& value) {
     const toml::array* const array = value.as_array();

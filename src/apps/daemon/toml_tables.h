@@ -27,6 +27,7 @@ using Keys = std::map<std::string, Take, std::less<>>;
 
 Take text(std::string& into);
 Take number(std::uint64_t& into, std::int64_t least, std::int64_t most);
+Take truth(bool& into);
 Take texts(std::vector<std::string>& into);
 Take numbers(std::vector<std::uint32_t>& into);
 

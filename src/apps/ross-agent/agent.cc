@@ -29,7 +29,8 @@ Status Agent::serve(const Config& config, const ExportConfig& exported) {
                          .pool = std::make_shared<EnginePool>(*url, config.engine_tls),
                          .sockets = std::filesystem::absolute(config.sockets) / (exported.name + "."),
                          .options = std::move(options),
-                         .threads = config.threads});
+                         .threads = config.threads,
+                         .pin = config.pin});
 }
 
 Result<std::unique_ptr<Agent>> Agent::start(const Config& config) {

@@ -20,7 +20,8 @@ Result<Config> parse_config(std::string_view content, std::string_view path) {
                            {"token_file", daemon::text(config.engine_tls.token_file)},
                            {"outage_seconds", daemon::number(config.outage_seconds, 0, 86'400)}};
   form.tables["agent"] = {{"lease_ms", daemon::number(config.lease_ms, 1, 3'600'000)},
-                          {"threads", daemon::number(config.threads, 0, server::ServerGroup::kServersMax)}};
+                          {"threads", daemon::number(config.threads, 0, server::ServerGroup::kServersMax)},
+                          {"pin", daemon::truth(config.pin)}};
   daemon::TableList& list = form.lists["export"];
   list.begin_item = [&config] {
     ExportConfig& exported = config.exports.emplace_back();

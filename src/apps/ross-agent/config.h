@@ -33,6 +33,7 @@ struct Config : daemon::Config {
   std::uint64_t outage_seconds = 60;
   std::uint64_t lease_ms = 90'000;
   std::uint64_t threads = 0;  // that serve the hosts of each export; 0: one for each core
+  bool pin = false;           // each to a core of its own
 };
 
 // Errors: ENOENT and the like for the file, EINVAL with the line for what is in it.

@@ -16,7 +16,8 @@ Result<Config> parse_config(std::string_view content, std::string_view path) {
   form.tables["engine"] = {{"cache_mib", daemon::number(config.cache_mib, 8, 1 << 20)},
                            {"commit_interval_ms", daemon::number(config.commit_interval_ms, 1, 60'000)},
                            {"lease_ms", daemon::number(config.lease_ms, 1, 3'600'000)},
-                           {"threads", daemon::number(config.threads, 0, server::ServerGroup::kServersMax)}};
+                           {"threads", daemon::number(config.threads, 0, server::ServerGroup::kServersMax)},
+                           {"pin", daemon::truth(config.pin)}};
   daemon::TableList& list = form.lists["pool"];
   list.begin_item = [&config] {
     PoolConfig& pool = config.pools.emplace_back();

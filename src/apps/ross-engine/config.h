@@ -29,6 +29,7 @@ struct Config : daemon::Config {
   // For so long a client that is away keeps its session, and a server started anew waits for its clients.
   std::uint64_t lease_ms = 90'000;
   std::uint64_t threads = 0;  // that serve each pool; 0: one for each core
+  bool pin = false;           // each to a core of its own
 };
 
 // Errors: ENOENT and the like for the file, EINVAL with the line for what is in it.

@@ -22,7 +22,8 @@ Status Daemon::serve(const Config& config, const PoolConfig& pool) {
                          .pool = *std::move(opened),
                          .sockets = (std::filesystem::absolute(pool.path) / "").lexically_normal(),
                          .options = std::move(server_options),
-                         .threads = config.threads});
+                         .threads = config.threads,
+                         .pin = config.pin});
 }
 
 Result<std::unique_ptr<Daemon>> Daemon::start(const Config& config) {
