@@ -240,7 +240,8 @@ TEST_F(LocalEndpointTest, AHundredIdleChannelsCostNothing) {
   clock_gettime(CLOCK_THREAD_CPUTIME_ID, &end);
   const std::int64_t took = (end.tv_sec - begin.tv_sec) * 1'000'000'000 + end.tv_nsec - begin.tv_nsec;
   EXPECT_LE(waits, 3) << "somebody wakes it";
-  if constexpr (!kAddressSanitizer && !kThreadSanitizer) EXPECT_LT(took, kIdleNs / 100) << "more than 1 % of a processor";
+  if constexpr (!kAddressSanitizer && !kThreadSanitizer)
+    EXPECT_LT(took, kIdleNs / 100) << "more than 1 % of a processor";
 }
 
 TEST_F(LocalEndpointTest, AKilledProcessLeavesNothing) {
