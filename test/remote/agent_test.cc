@@ -145,7 +145,7 @@ void AgentTest::starts_anew_under_load() {
   auto remote = attach();
   constexpr int kThreads = 2;
   constexpr int kWorkers = 3;  // on each
-  constexpr int kRounds = 150;
+  constexpr int kRounds = 400;
   std::atomic<int> busy = kThreads;
   std::array<std::thread, kThreads> threads;
   for (int t = 0; t < kThreads; ++t) {
@@ -162,10 +162,20 @@ void AgentTest::starts_anew_under_load() {
       --busy;
     });
   }
+  const auto has_moved = [](const Server& server) {
+    const Server::MovedByAll& moved = server.moved();
+    return moved.here + moved.direct + moved.past > 0;
+  };
   Random random(3);
   int ends = 0;
   for (; busy > 0; ++ends) {
     std::this_thread::sleep_for(std::chrono::milliseconds(20 + random.below(60)));
+    // However slow this machine is, every second life sees data: or calls could wait for more than their patience.
+    const Server& youngest = ends % 3 == 0 ? *engine : *agent;
+    for (const std::int64_t until = in_20_s();
+         ends % 2 == 0 && busy > 0 && !has_moved(youngest) && system_clock().monotonic_ns() < until;) {
+      std::this_thread::sleep_for(1ms);
+    }
     if (ends % 3 == 2) {
       stop_engine();
       start_engine();
