@@ -40,6 +40,13 @@ def measure(row, place, runs):
     return result
 
 
+def measure_rows(rows, place, options, results):
+    """Each that is wanted, into results as they come, so that what was measured before a failure is kept."""
+    for row in rows:
+        if not options.only or row.name in options.only:
+            attempt(row.name, results, lambda: results["rows"].append(measure(row, place, options.runs)))
+
+
 def word(result):
     return "shown" if result.get("bar", True) is None else "holds" if result["holds"] else "MISSED"
 

@@ -59,15 +59,12 @@ def arguments():
 
 
 def measure_all(options, results):
-    """Fills results in as they come, so that what was measured before a failure is kept."""
     wanted = options.only or NAMES
     with contextlib.ExitStack() as keep:
         place = work.Place(disk=command.own_directory(keep, options.dir),
                            memory=command.own_directory(keep, options.memory_dir), source=options.source,
                            fio_given=options.fio, quick=options.quick, seconds=options.seconds, keep=keep)
-        for row in ROWS:
-            if row.name in wanted:
-                command.attempt(row.name, results, lambda: results["rows"].append(command.measure(row, place, options.runs)))
+        command.measure_rows(ROWS, place, options, results)
         if "memory" in wanted:
             command.attempt("memory", results, lambda: check_memory(place, results))
         if "flat" in wanted:

@@ -80,13 +80,10 @@ def arguments():
 
 
 def measure_all(options, results):
-    """Fills results in as they come, so that what was measured before a failure is kept."""
     with contextlib.ExitStack() as keep:
         place = work.Place(disk=command.own_directory(keep, options.json.parent), memory=pathlib.Path("/dev/shm"),
                            source=None, fio_given=None, quick=options.quick, seconds=options.seconds, keep=keep)
-        for row in ROWS:
-            if not options.only or row.name in options.only:
-                command.attempt(row.name, results, lambda: results["rows"].append(command.measure(row, place, options.runs)))
+        command.measure_rows(ROWS, place, options, results)
 
 
 def main():

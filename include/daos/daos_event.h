@@ -27,7 +27,8 @@ int daos_eq_create(daos_handle_t* eqh);
 int daos_eq_destroy(daos_handle_t eqh, int flags);
 
 // Completed events, at most nevents, into events; how many. timeout is in microseconds, DAOS_EQ_NOWAIT or
-// DAOS_EQ_WAIT. With wait_running it returns 0 at once when nothing runs.
+// DAOS_EQ_WAIT. With wait_running it returns 0 at once when nothing runs. A thread that asks one queue time and again with DAOS_EQ_NOWAIT,
+// and does nothing in between, is put to sleep for up to a millisecond at a time where what runs takes longer than 0.1 ms.
 int daos_eq_poll(daos_handle_t eqh, int wait_running, int64_t timeout, unsigned int nevents, daos_event_t** events);
 
 // How many events are in the states asked for, and the first nevents of them (events may be null). Makes no progress.

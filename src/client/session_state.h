@@ -35,9 +35,9 @@ struct SessionState : std::enable_shared_from_this<SessionState> {
   std::atomic<std::uint64_t> next_id = 1;  // of requests, growing in every slot
   SlotNumbers slots;
   Holdings holdings;
-  // Bytes of reads and writes that went past the agent, and the others.
   // What is read need not be checked here: the engine puts it into our memory itself, and looks at it before (decisions/0014).
   std::atomic<bool> server_checks = false;
+  // Bytes of reads and writes that went past the agent, and the others.
   std::atomic<std::uint64_t> moved_directly = 0;
   std::atomic<std::uint64_t> moved_by_server = 0;
 

@@ -6,6 +6,7 @@
 
 #include <array>
 #include <atomic>
+#include <chrono>
 #include <cstring>
 #include <thread>
 
@@ -82,6 +83,30 @@ TEST_F(Events, StayUnderWayUntilTheyAreDone) {
   EXPECT_EQ(poll(DAOS_EQ_NOWAIT), 0);
   EXPECT_EQ(daos_event_fini(&transfer.ev), 0);
   EXPECT_EQ(daos_event_fini(&transfer.ev), -DER_INVAL);
+}
+
+// Who asks and asks while nothing happens is put to sleep, and still hears of it when something does.
+TEST_F(Events, ThatTakeLongAreNotAskedForAllTheTime) {
+  constexpr auto kLong = std::chrono::milliseconds(200);
+  constexpr int kAskedMax = 5000;  // of a hundred thousand, without sleeping
+  Transfer transfer;
+  model_->close_gate();
+  ASSERT_EQ(daos_event_init(&transfer.ev, eq_, nullptr), 0);
+  write(transfer);
+  int asked = 0;
+  for (const auto until = std::chrono::steady_clock::now() + kLong; std::chrono::steady_clock::now() < until; ++asked) {
+    ASSERT_EQ(poll(DAOS_EQ_NOWAIT), 0);
+  }
+  EXPECT_LT(asked, kAskedMax);
+  std::thread opener([this] { model_->open_gate(); });
+  int completed = 0;
+  for (const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+       completed == 0 && std::chrono::steady_clock::now() < until;) {
+    completed = poll(DAOS_EQ_NOWAIT);
+  }
+  opener.join();
+  EXPECT_EQ(completed, 1);
+  EXPECT_EQ(daos_event_fini(&transfer.ev), 0);
 }
 
 TEST_F(Events, CarryErrors) {
