@@ -35,4 +35,16 @@ class Steps {
   std::span<const std::byte> left_;
 };
 
+// An input of which the first byte says how a run is set up, and the rest are its steps: make(byte) makes the run, which takes them and
+// comes to its end.
+template <class Make>
+int play(const std::uint8_t* data, std::size_t size, Make&& make) {
+  const std::size_t setting_bytes = std::min<std::size_t>(size, 1);
+  auto run = make(setting_bytes > 0 ? data[0] : std::uint8_t{0});
+  Steps steps({reinterpret_cast<const std::byte*>(data) + setting_bytes, size - setting_bytes});
+  while (const auto step = steps.next()) run.take(*step);
+  run.end();
+  return 0;
+}
+
 }  // namespace ross::fabric

@@ -298,9 +298,5 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   }();
   static_cast<void>(once);
   static const ucx::House house;
-  ucx::Run run(house, size > 0 ? data[0] : 0);
-  Steps steps({reinterpret_cast<const std::byte*>(data) + (size > 0 ? 1 : 0), size - (size > 0 ? 1 : 0)});
-  while (const auto step = steps.next()) run.take(*step);
-  run.end();
-  return 0;
+  return play(data, size, [](std::uint8_t setting) { return ucx::Run(house, setting); });
 }
