@@ -2,9 +2,9 @@
 //
 //   for (std::uint64_t seed = 1; seed <= repeats(40); ++seed) ...
 //
-// The thread sanitizer makes each step many times slower, and what it looks for is two threads at once: it needs every kind
-// of step and no large number of each. The full number runs without it, and with the other sanitizers. What several threads
-// do at the same time is never cut: there each repetition is another interleaving.
+// A sanitizer makes each step several times slower, and looks for what a step does wrong whenever it is taken: it needs every
+// kind of step and no large number of each. The full number runs without sanitizers. What several threads do at the same time
+// is never cut: there each repetition is another interleaving.
 #pragma once
 
 #include "base/sanitizer.h"
@@ -13,7 +13,8 @@ namespace ross {
 
 template <class Number>
 constexpr Number repeats(Number full) {
-  return kThreadSanitizer ? (full + 7) / 8 : full;
+  constexpr Number kShare = kThreadSanitizer ? 8 : kAddressSanitizer ? 4 : 1;
+  return (full + kShare - 1) / kShare;
 }
 
 }  // namespace ross

@@ -18,6 +18,7 @@
 #include "raw_changes.h"
 #include "reaching.h"
 #include "returning_client.h"
+#include "self.h"
 
 namespace ross::server {
 namespace {
@@ -27,7 +28,7 @@ using remote_test::in_20_s;
 using remote_test::RawPeer;
 using wire::Op;
 
-const fs::Credential kSelf{.uid = ::geteuid(), .gid = ::getegid()};
+using remote_test::kSelf;
 const fs::LockRange kLock{.owner = 1, .kind = fs::LockKind::kExclusive};
 
 Result<std::unique_ptr<fabric::Domain>> tcp() { return fabric::tcp::make_domain({}); }

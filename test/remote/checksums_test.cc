@@ -17,13 +17,14 @@
 #include "fabric/tcp/tcp.h"
 #include "model_pool.h"
 #include "runtime/loop.h"
+#include "self.h"
 #include "server/server.h"
 
 namespace ross::server {
 namespace {
 
 constexpr std::size_t kBlock = fs::kChecksumBlockBytes;
-const fs::Credential kSelf{.uid = ::geteuid(), .gid = ::getegid()};
+using remote_test::kSelf;
 
 std::vector<std::byte> random_bytes(Random& random, std::size_t size) {
   std::vector<std::byte> data(size);

@@ -18,6 +18,7 @@
 #include "fabric/tcp/tcp.h"
 #include "model_pool.h"
 #include "runtime/loop.h"
+#include "self.h"
 #include "server/server.h"
 #include "tcp_proxy.h"
 
@@ -27,7 +28,7 @@ namespace {
 using namespace std::chrono_literals;
 using remote_test::TcpProxy;
 
-const fs::Credential kRoot{.uid = ::geteuid(), .gid = ::getegid()};
+using remote_test::kSelf;
 constexpr std::int64_t kMs = 1'000'000;
 
 std::int64_t now_ns() { return system_clock().monotonic_ns(); }
@@ -157,13 +158,13 @@ TEST_F(ComebackTest, ALockIsHeldByOneThroughCuts) {
   std::atomic<int> inside = 0;
   int counter = 0;  // guarded by the lock alone
   {
-    const auto made = run(remotes[0]->create(kRoot, fs::kRootNode, "f", 0600, {.read = true, .write = true}));
+    const auto made = run(remotes[0]->create(kSelf, fs::kRootNode, "f", 0600, {.read = true, .write = true}));
     ASSERT_TRUE(made.has_value());
     const Cutter cutter(*proxy, 2);
     for (std::size_t i = 0; i < threads.size(); ++i) {
       threads[i] = std::thread([&, remote = remotes[i].get()] {
         auto own = *runtime::Loop::create();
-        const auto file = own->block_on(remote->open(kRoot, made->attr.node, {.read = true, .write = true}));
+        const auto file = own->block_on(remote->open(kSelf, made->attr.node, {.read = true, .write = true}));
         ASSERT_TRUE(file.has_value()) << file.error().message();
         for (int turn = 0; turn < kTurns; ++turn) {
           const fs::LockRange lock{.owner = 1, .kind = fs::LockKind::kExclusive};
@@ -184,22 +185,22 @@ TEST_F(ComebackTest, ALockIsHeldByOneThroughCuts) {
 
 TEST_F(ComebackTest, AServerThatFallsSilentIsGivenUpAndFoundAgain) {
   auto remote = attach({.patience_ns = 20'000 * kMs, .quiet_ns = 50 * kMs});
-  ASSERT_TRUE(run(remote->mkdir(kRoot, fs::kRootNode, "before", 0700)).has_value());
+  ASSERT_TRUE(run(remote->mkdir(kSelf, fs::kRootNode, "before", 0700)).has_value());
   proxy->stop(true);
   std::thread mender([&] {
     std::this_thread::sleep_for(400ms);  // longer than the client waits for a silent server
     proxy->cut();
     proxy->stop(false);
   });
-  const auto made = run(remote->mkdir(kRoot, fs::kRootNode, "d", 0700));
+  const auto made = run(remote->mkdir(kSelf, fs::kRootNode, "d", 0700));
   mender.join();
   ASSERT_TRUE(made.has_value()) << made.error().message();
-  EXPECT_EQ(run(remote->mkdir(kRoot, fs::kRootNode, "d", 0700)).error().error(), EEXIST);
+  EXPECT_EQ(run(remote->mkdir(kSelf, fs::kRootNode, "d", 0700)).error().error(), EEXIST);
 }
 
 TEST_F(ComebackTest, ACallThatTakesLongIsNoSilence) {
   auto remote = attach({.patience_ns = 20'000 * kMs, .quiet_ns = 20 * kMs});
-  const auto file = run(remote->create(kRoot, fs::kRootNode, "f", 0600, {.write = true}));
+  const auto file = run(remote->create(kSelf, fs::kRootNode, "f", 0600, {.write = true}));
   ASSERT_TRUE(file.has_value());
   pool.at("c").gate.close_gate();
   const std::uint64_t before = proxy->bytes();
@@ -219,7 +220,7 @@ TEST_F(ComebackTest, AnOutageThatDoesNotEndBecomesAnError) {
     server.reset();
   }
   const std::int64_t began = now_ns();
-  const auto made = run(remote->mkdir(kRoot, fs::kRootNode, "d", 0700));
+  const auto made = run(remote->mkdir(kSelf, fs::kRootNode, "d", 0700));
   ASSERT_FALSE(made.has_value());
   EXPECT_EQ(made.error().error(), ETIMEDOUT);
   EXPECT_NE(made.error().message().find("has been away for"), std::string::npos) << made.error().message();
@@ -234,7 +235,7 @@ TEST_F(ComebackTest, AServerThatDoesNotKnowTheClientAnyMoreSaysSo) {
     const std::lock_guard lock(server_mutex);
     start({});
   }
-  const auto made = run(remote->mkdir(kRoot, fs::kRootNode, "d", 0700));
+  const auto made = run(remote->mkdir(kSelf, fs::kRootNode, "d", 0700));
   ASSERT_FALSE(made.has_value());
   EXPECT_EQ(made.error().error(), ESHUTDOWN);
   EXPECT_NE(made.error().message().find("has given this client up"), std::string::npos) << made.error().message();
@@ -243,12 +244,12 @@ TEST_F(ComebackTest, AServerThatDoesNotKnowTheClientAnyMoreSaysSo) {
 TEST_F(ComebackTest, WhoStaysAwayLongerThanTheLeaseHasNothingLeft) {
   start({.lease = 100ms});
   auto remote = attach();
-  const auto made = run(remote->create(kRoot, fs::kRootNode, "f", 0600, {.read = true, .write = true}));
+  const auto made = run(remote->create(kSelf, fs::kRootNode, "f", 0600, {.read = true, .write = true}));
   ASSERT_TRUE(run(remote->lock(made->file, {.owner = 1, .kind = fs::LockKind::kExclusive}, false)).ok());
   proxy->cut();
   EXPECT_TRUE(comes_true([&] { return server->peers().empty(); }));
   auto other = attach();
-  const auto again = run(other->open(kRoot, made->attr.node, {.read = true, .write = true}));
+  const auto again = run(other->open(kSelf, made->attr.node, {.read = true, .write = true}));
   EXPECT_TRUE(run(other->lock(again->file, {.owner = 1, .kind = fs::LockKind::kExclusive}, false)).ok());
   EXPECT_EQ(run(remote->getattr(fs::kRootNode)).error().error(), ESHUTDOWN);
 }

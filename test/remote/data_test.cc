@@ -18,17 +18,18 @@
 #include "front.h"
 #include "model_pool.h"
 #include "runtime/loop.h"
+#include "self.h"
 #include "server/server.h"
 #include "transport.h"
 
 namespace ross::server {
 namespace {
 
-const fs::Credential kRoot{.uid = ::geteuid(), .gid = ::getegid()};
+using remote_test::kSelf;
 constexpr std::byte kGuard{0xa5};
 constexpr std::size_t kGuardBytes = 64;
 
-std::int64_t in_20_s() { return system_clock().monotonic_ns() + 20'000'000'000; }
+using remote_test::in_20_s;
 
 // Memory in spans of the given sizes, each between guards, the first byte of each odd bytes behind a page's begin.
 class Scattered {
@@ -93,7 +94,7 @@ class DataTest : public ::testing::Test {
     ASSERT_TRUE(session.has_value()) << session.error().message();
     if (front != nullptr) front->prepare(**session);
     remote = *client::open_container(*std::move(session), "c");
-    const auto opened = run(remote->create(kRoot, fs::kRootNode, "f", 0600, {.read = true, .write = true}));
+    const auto opened = run(remote->create(kSelf, fs::kRootNode, "f", 0600, {.read = true, .write = true}));
     ASSERT_TRUE(opened.has_value());
     file = opened->file;
   }
@@ -135,10 +136,10 @@ TEST_F(DataTest, EverySizeAndShapeOfMemoryArrivesWholeAndNowhereElse) {
   const std::size_t x = crossover;
   constexpr std::size_t kMost = wire::kPayloadBytesMax;
   for (const std::size_t size : {std::size_t{2}, x - 1, x, x + 1, 2 * x + 3, 100'003UL, 1UL << 20, kMost, kMost + 5}) {
+    std::vector<std::byte> pattern(size);
     for (const auto& shape : shapes_of(size)) {
       for (const std::size_t odd : {0, 1}) {
         const Scattered from(shape, odd);
-        std::vector<std::byte> pattern(size);
         fabric::conformance::fill_pattern(random(), pattern);
         from.memory().copy_in(0, pattern);
         const std::uint64_t at = random.below(10'000);
@@ -221,8 +222,7 @@ TEST_F(DataTest, ManyInFlightFromSeveralThreads) {
         }
         wait();
         for (int i = 0; i < kCalls; ++i) {
-          const auto wanted = static_cast<std::byte>(t * 100 + i);
-          EXPECT_TRUE(std::ranges::all_of(memories[i]->bytes(), [wanted](std::byte byte) { return byte == wanted; }));
+          EXPECT_EQ(memories[i]->bytes(), std::vector(size, static_cast<std::byte>(t * 100 + i)));
           memories[i]->expect_guards();
         }
       }

@@ -18,6 +18,7 @@
 #include "raw_changes.h"
 #include "reaching.h"
 #include "returning_client.h"
+#include "self.h"
 #include "tcp_proxy.h"
 
 namespace ross::server {
@@ -30,7 +31,7 @@ using remote_test::RawPeer;
 using remote_test::TcpProxy;
 using wire::Op;
 
-const fs::Credential kSelf{.uid = ::geteuid(), .gid = ::getegid()};
+using remote_test::kSelf;
 constexpr std::size_t kMiBytes = 1 << 20;
 
 Result<std::unique_ptr<fabric::Domain>> tcp() { return fabric::tcp::make_domain({}); }

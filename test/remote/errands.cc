@@ -1,15 +1,13 @@
 #include "errands.h"
 
-#include <unistd.h>
-
 #include <set>
 #include <string>
 #include <vector>
 
+#include "self.h"
+
 namespace ross::remote_test {
 namespace {
-
-const fs::Credential kSelf{.uid = ::geteuid(), .gid = ::getegid()};
 
 std::string base_of(int worker) { return "w" + std::to_string(worker) + "-"; }
 

@@ -16,13 +16,14 @@
 #include "fabric/sim/network.h"
 #include "identity/directory.h"
 #include "model_pool.h"
+#include "self.h"
 #include "server/server.h"
 
 namespace ross::server {
 namespace {
 
 constexpr std::int64_t kSecondNs = 1'000'000'000;
-const fs::Credential kSelf{.uid = ::geteuid(), .gid = ::getegid()};
+using remote_test::kSelf;
 
 fabric::sim::LinkOptions link() {
   fabric::sim::LinkOptions options;

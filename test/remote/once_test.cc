@@ -11,6 +11,7 @@
 #include "fabric/local/unix_domain.h"
 #include "model_pool.h"
 #include "raw_changes.h"
+#include "self.h"
 #include "server/server.h"
 
 namespace ross::server {
@@ -19,7 +20,7 @@ namespace {
 using remote_test::RawPeer;
 using wire::Op;
 
-const fs::Credential kSelf{.uid = ::geteuid(), .gid = ::getegid()};
+using remote_test::kSelf;
 
 class OnceTest : public ::testing::Test, protected remote_test::RawChanges {
  protected:

@@ -8,6 +8,7 @@
 #include "engine/pool_fixture.h"
 #include "fabric/tcp/tcp.h"
 #include "returning_client.h"
+#include "self.h"
 #include "server/server.h"
 
 namespace ross::server {
@@ -16,7 +17,7 @@ namespace {
 using namespace std::chrono_literals;
 using remote_test::in_20_s;
 
-const fs::Credential kSelf{.uid = ::geteuid(), .gid = ::getegid()};
+using remote_test::kSelf;
 const fs::LockRange kLock{.owner = 1, .kind = fs::LockKind::kExclusive};
 constexpr std::int64_t kMs = 1'000'000;
 

@@ -16,12 +16,12 @@
 #include "client/remote_file_system.h"
 #include "fabric/tcp/tcp.h"
 #include "runtime/loop.h"
+#include "self.h"
 #include "server/server.h"
 
 namespace ross::remote_test {
 
 inline constexpr std::int64_t kPatienceNs = 20'000'000'000;
-inline std::int64_t in_20_s() { return system_clock().monotonic_ns() + kPatienceNs; }
 
 class ReturningClientTest : public ::testing::Test {
  protected:

@@ -19,6 +19,7 @@
 #include "model_pool.h"
 #include "raw_peer.h"
 #include "runtime/loop.h"
+#include "self.h"
 
 namespace ross::server {
 namespace {
@@ -26,9 +27,8 @@ namespace {
 using namespace std::chrono_literals;
 using remote_test::RawPeer;
 
-const fs::Credential kRoot{.uid = ::geteuid(), .gid = ::getegid()};
-
-std::int64_t in_20_s() { return system_clock().monotonic_ns() + 20'000'000'000; }
+using remote_test::in_20_s;
+using remote_test::kSelf;
 
 class ServerTest : public ::testing::Test {
  protected:
@@ -86,7 +86,7 @@ TEST_F(ServerTest, NoUserShutsOthersOut) {
 
 TEST_F(ServerTest, SeveralThreadsOfOneClientAndLargeTransfers) {
   auto remote = attach();
-  const auto opened = run(remote->create(kRoot, fs::kRootNode, "f", 0600, {.read = true, .write = true}));
+  const auto opened = run(remote->create(kSelf, fs::kRootNode, "f", 0600, {.read = true, .write = true}));
   ASSERT_TRUE(opened.has_value());
   constexpr std::size_t kBytes = 9'000'001;  // three messages
   std::array<std::thread, 4> threads;
@@ -112,7 +112,7 @@ TEST_F(ServerTest, SeveralThreadsOfOneClientAndLargeTransfers) {
 
 TEST_F(ServerTest, MoreCallsThanTheGrantWaitInTheClient) {
   auto remote = attach();
-  const auto opened = run(remote->create(kRoot, fs::kRootNode, "f", 0600, {.read = true, .write = true}));
+  const auto opened = run(remote->create(kSelf, fs::kRootNode, "f", 0600, {.read = true, .write = true}));
   pool.at("c").gate.close_gate();
   std::vector<std::byte> data(64 * 1024, std::byte{1});
   int done = 0;
@@ -129,19 +129,19 @@ TEST_F(ServerTest, MoreCallsThanTheGrantWaitInTheClient) {
 TEST_F(ServerTest, AVanishedPeersLocksAndFilesAreReleased) {
   auto one = attach();
   auto two = attach();
-  const auto file_one = run(one->create(kRoot, fs::kRootNode, "f", 0600, {.read = true, .write = true}));
-  const auto file_two = run(two->open(kRoot, file_one->attr.node, {.read = true, .write = true}));
+  const auto file_one = run(one->create(kSelf, fs::kRootNode, "f", 0600, {.read = true, .write = true}));
+  const auto file_two = run(two->open(kSelf, file_one->attr.node, {.read = true, .write = true}));
   const fs::LockRange lock{.owner = 1, .kind = fs::LockKind::kExclusive};
   ASSERT_TRUE(run(one->lock(file_one->file, lock, false)).ok());
   // The same number is another owner in another process.
   EXPECT_EQ(run(two->lock(file_two->file, lock, false)).error(), EAGAIN);
   EXPECT_EQ(run(two->test_lock(file_two->file, lock))->kind, fs::LockKind::kExclusive);
   EXPECT_EQ(run(one->test_lock(file_one->file, lock))->kind, fs::LockKind::kUnlock);
-  ASSERT_TRUE(run(one->unlink(kRoot, fs::kRootNode, "f")).ok());
+  ASSERT_TRUE(run(one->unlink(kSelf, fs::kRootNode, "f")).ok());
 
   // A third waits for the lock and dies; the second waits and gets it when the first goes.
   auto three = attach();
-  const auto file_three = run(three->open(kRoot, file_one->attr.node, {.read = true, .write = true}));
+  const auto file_three = run(three->open(kSelf, file_one->attr.node, {.read = true, .write = true}));
   Status waited(EINPROGRESS);
   runtime::Loop& own = *loop;
   own.start(two->lock(file_two->file, lock, true), [&waited](Status status) { waited = std::move(status); });
@@ -179,7 +179,7 @@ TEST_F(ServerTest, AVanishedPeersLocksAndFilesAreReleased) {
 
 TEST_F(ServerTest, AVanishedPeersLastWriteIsDoneBeforeItsLocksAreReleased) {
   auto heir = attach();
-  const auto file = run(heir->create(kRoot, fs::kRootNode, "f", 0600, {.read = true, .write = true}));
+  const auto file = run(heir->create(kSelf, fs::kRootNode, "f", 0600, {.read = true, .write = true}));
   constexpr std::size_t kBytes = 1000;
   Status waited(EINPROGRESS);
   {
@@ -266,7 +266,7 @@ TEST_F(ServerTest, NonsenseIsAnErrorOrTheEndOfThatConnectionOnly) {
 
 TEST_F(ServerTest, WindowsThatAreNoneHarmWhoNamedThemOnly) {
   auto witness = attach();
-  const auto made = run(witness->create(kRoot, fs::kRootNode, "f", 0600, {.read = true, .write = true}));
+  const auto made = run(witness->create(kSelf, fs::kRootNode, "f", 0600, {.read = true, .write = true}));
   std::vector<std::byte> data(10'000, std::byte{7});
   ASSERT_TRUE(run(witness->write(made->file, 0, memory::Memory(data))).has_value());
 
@@ -345,7 +345,7 @@ TEST_F(ServerTest, WindowsThatAreNoneHarmWhoNamedThemOnly) {
 
 TEST_F(ServerTest, APeerThatTakesMoreThanItsGrantIsCutOff) {
   auto witness = attach();
-  const auto opened = run(witness->create(kRoot, fs::kRootNode, "f", 0600, {.read = true, .write = true}));
+  const auto opened = run(witness->create(kSelf, fs::kRootNode, "f", 0600, {.read = true, .write = true}));
   pool.at("c").gate.close_gate();
   RawPeer raw(path());
   wire::ReplyHeader header{};
@@ -395,7 +395,7 @@ TEST_F(ServerTest, ForeignGreetingsAreSentAway) {
 
 TEST_F(ServerTest, FilesBelongToTheirSession) {
   auto remote = attach();
-  const auto opened = run(remote->create(kRoot, fs::kRootNode, "f", 0600, {.read = true, .write = true}));
+  const auto opened = run(remote->create(kSelf, fs::kRootNode, "f", 0600, {.read = true, .write = true}));
   ASSERT_TRUE(opened.has_value());
   RawPeer raw(path());
   wire::ReplyHeader header{};
@@ -421,7 +421,7 @@ TEST_F(ServerTest, ASessionEndsForAllItsThreadsAtOnce) {
 
 TEST_F(ServerTest, EveryWaitEndsWhenTheServerGoes) {
   auto remote = attach();
-  const auto opened = run(remote->create(kRoot, fs::kRootNode, "f", 0600, {.read = true, .write = true}));
+  const auto opened = run(remote->create(kSelf, fs::kRootNode, "f", 0600, {.read = true, .write = true}));
   pool.at("c").gate.close_gate();
   std::array<std::byte, 10> data{};
   std::vector<int> errors;

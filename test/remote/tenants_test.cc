@@ -19,6 +19,7 @@
 #include "identity/directory.h"
 #include "model_pool.h"
 #include "raw_peer.h"
+#include "self.h"
 #include "server/server.h"
 
 namespace ross::server {
@@ -29,9 +30,8 @@ using remote_test::RawPeer;
 using wire::Op;
 
 constexpr uid_t kNobody = 65534;
-const fs::Credential kSelf{.uid = ::geteuid(), .gid = ::getegid()};
-
-std::int64_t in_20_s() { return system_clock().monotonic_ns() + 20'000'000'000; }
+using remote_test::in_20_s;
+using remote_test::kSelf;
 
 class TenantsTest : public ::testing::Test {
  protected:

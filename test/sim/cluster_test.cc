@@ -16,10 +16,11 @@
 #include "base/log.h"
 #include "base/units.h"
 #include "cluster_run.h"
+#include "effort.h"
 
 namespace {
 
-std::uint64_t histories = 200;
+std::uint64_t histories = ross::repeats(std::uint64_t{200});
 std::uint64_t first_seed = 1;
 std::uint64_t only_seed = 0;
 bool only_digests = false;

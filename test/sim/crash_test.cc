@@ -11,10 +11,11 @@
 #include "base/log.h"
 #include "base/units.h"
 #include "crash_run.h"
+#include "effort.h"
 
 namespace {
 
-std::uint64_t histories = 300;
+std::uint64_t histories = ross::repeats(std::uint64_t{300});
 std::uint64_t first_seed = 1;
 std::uint64_t only_seed = 0;
 bool shrink_it = false;

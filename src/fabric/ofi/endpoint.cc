@@ -155,8 +155,8 @@ OfiEndpoint::~OfiEndpoint() {
 
 std::size_t OfiEndpoint::poll() {
   if (pair_ != nullptr) return poll_pair();
-  std::size_t count = dials_.empty() ? 0 : run_dials();
   blocked_ = false;
+  std::size_t count = dials_.empty() ? 0 : run_dials();
   if (!receives_->retry()) blocked_ = true;
   // First what has come: that a peer has ended is known before something is sent to it.
   count += arrive(kReadsPerPass);
@@ -175,7 +175,7 @@ std::int64_t OfiEndpoint::arm() {
   if (pair_ == nullptr && (blocked_ || !stalled_.empty())) limit = kRetryNs;
   if (!closing_.empty()) limit = std::min(limit, kIdleMaxNs);
   for (const Dial& dial : dials_) {
-    if (dial.channel == nullptr) return 0;
+    if (dial.channel == nullptr && !dial.waits_for_turn()) return 0;
     limit = std::min(limit, std::clamp<std::int64_t>(dial.deadline_ns - now(), 0, kDialLookNs));
   }
   if (pair_ != nullptr) {

@@ -159,12 +159,14 @@ class OfiEndpoint final : public Endpoint, public runtime::Poller {
   };
   struct Dial {
     Connecting* connecting = nullptr;
-    std::unique_ptr<OfiChannel> channel;  // null: it has failed already, with why
+    std::unique_ptr<OfiChannel> channel;  // null: it has failed already, with why, or waits for its turn
     Status why;
     std::string raw;
     std::int64_t deadline_ns = 0;
     std::int64_t begun_ns = 0;
     int tries = 0;
+    // Of a pair: to be tried again.
+    [[nodiscard]] bool waits_for_turn() const { return channel == nullptr && why.error() == EAGAIN; }
   };
 
   OfiEndpoint(OfiDomain& domain, runtime::Loop& loop, const EndpointOptions& options, Pairing pairing);

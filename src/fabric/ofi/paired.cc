@@ -23,8 +23,8 @@ std::size_t OfiEndpoint::poll_pair() {
   ++passes_;
   // Before there is a channel in every pass: what a process leaves that dies as it connects must not be taken up (leftovers.h).
   if (slots_.empty() && !pair.gone()) pair.look();
-  std::size_t count = dials_.empty() ? 0 : run_dials();
   blocked_ = false;
+  std::size_t count = dials_.empty() ? 0 : run_dials();
   const bool work = pair.has_work();
   // Where operations of ours wait, the pass of the other end that completes them leaves work; the rest is to be sure.
   if (!pair.over() && (work || unread_ || (awaits() && passes_ % kPassesAwaiting == 0))) {
@@ -33,6 +33,7 @@ std::size_t OfiEndpoint::poll_pair() {
       if (!receives_->retry()) blocked_ = true;
       // First what has come: that a peer has ended is known before something is sent to it.
       count += arrive(kReadsPerPass);
+      if (slots_.empty()) count += tell();  // a greeting is answered in the same turn
       // Operations of either end are completed by passes of both, which the provider does not tell of.
       if ((work && pair.other_awaits()) || awaits()) pair.did();
       pair.await(awaits());

@@ -23,8 +23,7 @@ constexpr int kDialTriesMax = 5;
 constexpr std::int64_t kStalledMaxNs = 10'000'000'000;  // a peer known to be there takes nothing
 constexpr std::int64_t kLastWordsNs = 1'000'000'000;    // to a peer without channels
 constexpr std::int64_t kTryNs = 20'000;                 // between tries of a peer that is there
-constexpr std::int64_t kTurnToMeetNs = 100'000'000;
-constexpr std::int64_t kTryUnknownNs = 1'000'000;  // and of one that may not be
+constexpr std::int64_t kTryUnknownNs = 1'000'000;       // and of one that may not be
 
 }  // namespace
 
@@ -72,6 +71,15 @@ std::size_t OfiEndpoint::run_dials() {
   for (std::size_t left = dials_.size(); left > 0 && !dials_.empty(); --left) {
     Dial dial = std::move(dials_.front());
     dials_.pop_front();
+    if (dial.waits_for_turn()) {
+      dial.why =
+          at < dial.deadline_ns ? greet(dial) : Status(ETIMEDOUT, "the other end is never done with the provider");
+      if (dial.waits_for_turn()) {
+        blocked_ = true;
+        dials_.push_back(std::move(dial));
+        continue;
+      }
+    }
     if (dial.channel != nullptr) {
       // An older connection to that peer may have broken just now.
       if (dial.channel->node()->cut && dial.tries < kDialTriesMax && pair_ == nullptr) dial.why = greet(dial);
@@ -187,8 +195,11 @@ Result<PeerNode*> OfiEndpoint::peer_at(const std::string& raw) {
   }
   auto peer = std::make_unique<PeerNode>();
   peer->raw = raw;
-  const Turn turn(pair_.get(), kTurnToMeetNs);
-  if (!turn) return fail(ECONNRESET, "the process at the other end has gone");
+  const Turn turn(pair_.get());
+  if (!turn) {
+    if (!pair_->over()) return fail(EAGAIN);
+    return fail(ECONNRESET, "the process at the other end has gone");
+  }
   const int inserted = fi_av_insert(addresses_.get(), raw.data(), 1, &peer->address, 0, nullptr);
   if (inserted != 1 || peer->address == FI_ADDR_NOTAVAIL) {
     return fail(EHOSTUNREACH, "the provider cannot reach that address");
