@@ -77,6 +77,23 @@ Usage Server::usage_of(std::string_view tenant) {
   return on_loop<Usage>(sum, {});
 }
 
+Activity Server::activity() {
+  const auto look = [this] {
+    Activity activity{.connections = connections_.size(),
+                      .waiting = fair_queue_.waiting(),
+                      .usage = usage_of_all_,
+                      .moved = {.here = moved_.here, .direct = moved_.direct, .past = moved_.past},
+                      .asked_again = asked_again_.here + asked_again_.earlier};
+    for (const auto& [token, session] : sessions_) {
+      if (session == nullptr) continue;
+      ++activity.sessions;
+      activity.usage += session->usage;
+    }
+    return activity;
+  };
+  return on_loop<Activity>(look, {});
+}
+
 Status Server::renew_session(const wire::Token& token, const Applicant& applicant) {
   return with_session(token, applicant, [&applicant](Session& session) { session.renew(applicant.who); });
 }

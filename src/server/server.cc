@@ -318,6 +318,7 @@ void Server::session_ended(Session& session) {
     if (found != peers_.end()) peers_.erase(found);
     changed_.notify_all();
   }
+  usage_of_all_ += session.usage;
   if (session.who().bounded()) usage_[std::string(session.who().name())] += session.usage;
   wide_->has_left(session.peer().uid);
   sessions_.erase(session.token());

@@ -148,6 +148,8 @@ class Server final : public client::Hosting {
   std::size_t sessions_of(std::string_view tenant);
   // What a tenant's sessions have used since the server's start, those that have ended included. Blocks, as above.
   Usage usage_of(std::string_view tenant);
+  // Blocks, as above.
+  Activity activity();
   // A session that the applicant may have, by its token: its lifetime begins again, or it ends. ESTALE: there is none; EACCES. Block, as
   // above.
   Status renew_session(const wire::Token& token, const Applicant& applicant);
@@ -309,6 +311,7 @@ class Server final : public client::Hosting {
   absl::flat_hash_map<std::uint64_t, std::unique_ptr<Connection>> connections_;
   std::map<wire::Token, std::unique_ptr<Session>> sessions_;
   std::map<std::string, Usage, std::less<>> usage_;  // by tenants' sessions that have ended
+  Usage usage_of_all_;                               // by sessions that have ended
   struct Awaited {
     Session* session = nullptr;
     std::int64_t until_ns = 0;

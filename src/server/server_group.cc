@@ -56,6 +56,12 @@ Usage ServerGroup::usage_of(std::string_view tenant) {
   return usage;
 }
 
+Activity ServerGroup::activity() {
+  Activity activity;
+  for (const auto& server : servers_) activity += server->activity();
+  return activity;
+}
+
 // The first one refuses what none has.
 Server& ServerGroup::that_has(const wire::Token& token) {
   if (servers_.size() == 1) return *servers_.front();

@@ -44,6 +44,7 @@ class ServerGroup {
   std::size_t end_sessions(const std::function<bool(const identity::Principal& who)>& of);
   std::size_t sessions_of(std::string_view tenant);
   Usage usage_of(std::string_view tenant);
+  Activity activity();
   Status renew_session(const wire::Token& token, const Applicant& applicant);
   Status close_session(const wire::Token& token, const Applicant& applicant);
   [[nodiscard]] std::int64_t lease_ns() const { return servers_.front()->lease_ns(); }

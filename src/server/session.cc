@@ -27,6 +27,18 @@ Usage& Usage::operator+=(const Usage& other) {
   return *this;
 }
 
+Activity& Activity::operator+=(const Activity& other) {
+  sessions += other.sessions;
+  connections += other.connections;
+  waiting += other.waiting;
+  usage += other.usage;
+  moved.here += other.moved.here;
+  moved.direct += other.moved.direct;
+  moved.past += other.moved.past;
+  asked_again += other.asked_again;
+  return *this;
+}
+
 Session::Session(Server& server, const wire::Token& token, fabric::Peer peer, const wire::ClientId& client,
                  identity::Principal who)
     : server_(server),

@@ -57,6 +57,17 @@ struct Usage {
   Usage& operator+=(const Usage& other);
 };
 
+// What a server does, and has done since its start.
+struct Activity {
+  std::uint64_t sessions = 0;
+  std::uint64_t connections = 0;
+  std::uint64_t waiting = 0;  // requests, for their turn
+  Usage usage;                // of all sessions, those that have ended included
+  Moved moved;
+  std::uint64_t asked_again = 0;  // changes that had been made when they were asked for again
+  Activity& operator+=(const Activity& other);
+};
+
 class Session {
  public:
   // An open file of the peer.

@@ -153,6 +153,10 @@ class Placement(WithAgent):
         self.assertEqual(self.info(self.url)["placement"], "remote")
         self.assertIn("past the agent", self.good(ROSS, "session", "info", self.through))
         self.there_and_back()
+        for url, way in ((self.through, "bytes_past"), (self.url, "bytes_direct")):
+            (pool,) = json.loads(self.good(ROSS, "--json", "metrics", url))["pools"]
+            self.assertGreater(pool[way], 2 * 19_900_000, url)
+            self.assertLess(pool["bytes_here"], 200_000, url)
         self.assertEqual(self.agent.stop(), 0)
         self.assertGreater(self.past_bytes(), 2 * 19_900_000, self.agent.log())
         self.assertLess(self.staged_bytes(), 200_000, self.agent.log())

@@ -173,6 +173,53 @@ class Ends(WithEngine):
         self.tells_systemd(lambda **options: Engine(self.folder, self.pool, **options))
 
 
+class Metrics(WithEngine):
+    def pool0(self):
+        told = json.loads(self.good(ROSS, "--json", "metrics", self.url))
+        (pool,) = told["pools"]
+        return told, pool
+
+    def test_what_is_done_is_counted(self):
+        size = 3_000_001
+        file = self.folder / "file"
+        file.write_bytes(os.urandom(size))
+        _, before = self.pool0()
+        self.good(ROSS, "cp", file, f"{self.url}/data/file")
+        self.good(ROSS, "cp", f"{self.url}/data/file", self.folder / "out")
+        told, after = self.pool0()
+        self.assertEqual(after["usage"]["bytes_written"] - before["usage"]["bytes_written"], size)
+        self.assertEqual(after["usage"]["bytes_read"] - before["usage"]["bytes_read"], size)
+        self.assertEqual(after["bytes_here"] - before["bytes_here"], 2 * size)
+        self.assertGreater(after["usage"]["operations"], before["usage"]["operations"])
+        self.assertLess(time.time() - told["started_s"], SECONDS + 60)
+        self.assertGreater(told["cpu_s"], 0)
+        self.assertGreater(told["resident_bytes"], 1 << 20)
+
+        text = self.good(ROSS, "metrics", self.url)
+        self.assertIn(f'ross_pool_written_bytes_total{{pool="pool0"}} {after["usage"]["bytes_written"]}\n', text)
+        for line in text.splitlines():
+            self.assertRegex(line, r'^(# (HELP|TYPE) [a-z_]+ .+|[a-z_]+(\{[a-z]+="[^"]*"(,[a-z]+="[^"]*")*\})? [0-9.e+]+)$')
+
+    def test_sessions_that_are_there(self):
+        words = [ROSS, "bench", f"{self.url}/data", "--load", "randread", "--size", "1M", "--time", "60"]
+        bench = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.addCleanup(bench.wait)
+        self.addCleanup(bench.kill)
+        self.becomes(1)
+        bench.kill()
+        self.becomes(0)
+
+    def becomes(self, sessions):
+        deadline = time.monotonic() + SECONDS
+        while self.pool0()[1]["sessions"] != sessions:
+            self.assertLess(time.monotonic(), deadline)
+
+    def test_bad_input_is_one_line(self):
+        self.bad(ROSS, "metrics", f"local:{self.pool}/data", says="only a server has metrics")
+        self.assertEqual(self.engine.stop(), 0)
+        self.bad(ROSS, "metrics", self.url, says="no ross-engine answers")
+
+
 class WithTls(Certificates, WithEngine):
     def start(self, *arguments):
         self.make_certificates()

@@ -6,6 +6,7 @@ revoked; and every attempt that was refused is a line of the audit. Method: prog
 Usage: tenants_test.py ROSS_ENGINE ROSS ROSS_AGENT.
 """
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -210,6 +211,15 @@ class ByToken(WithTenants):
         self.bad(ROSS, "ls", f"{self.url}/data", says="revoked", extra=bob)
         self.assertIn("tenant bob ", (self.folder / "auth" / "revoked").read_text())
         self.bad(ROSS, "auth", "revoke", "carol", "--server", self.engine.address, says="no tenant 'carol'")
+
+    def test_metrics_are_for_operators(self):
+        self.good(ROSS, "put", "/etc/hostname", f"{self.url}/data/x", extra=self.token("alice"))
+        tenants = json.loads(self.good(ROSS, "--json", "metrics", self.url))["tenants"]
+        written = {tenant["tenant"]: tenant["usage"]["bytes_written"] for tenant in tenants}
+        self.assertEqual(written, {"alice": os.path.getsize("/etc/hostname"), "agent": 0, "bob": 0, "nobody": 0})
+        self.assertIn('ross_tenant_written_bytes_total{tenant="alice"} ', self.good(ROSS, "metrics", self.url))
+        self.bad(ROSS, "metrics", self.url, says="only operators", extra=self.token("alice"))
+        self.expect_audited("missing-right", tenant="alice")
 
     def test_a_token_does_not_leave_without_tls(self):
         self.bad(ROSS, "ls", "ross://192.0.2.1:7470/pool0/data", says="without TLS", extra=self.token("alice"))

@@ -124,6 +124,7 @@ void add_commands(Commands& commands) {
   add_mv(commands);
   add_ln(commands);
   add_rm(commands);
+  add_metrics(commands);
   add_mkdir(commands);
   add_find(commands);
   add_du(commands);

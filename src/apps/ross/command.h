@@ -99,6 +99,7 @@ void add_fsck(Commands& commands);
 void add_get(Commands& commands);
 void add_ln(Commands& commands);
 void add_ls(Commands& commands);
+void add_metrics(Commands& commands);
 void add_mkdir(Commands& commands);
 void add_mv(Commands& commands);
 void add_pool(Commands& commands);

@@ -1,7 +1,5 @@
 #include "fabric/shm/window_table.h"
 
-#include <sys/random.h>
-
 #include <cstring>
 
 namespace ross::fabric::shm {
@@ -37,7 +35,7 @@ Result<Window> WindowTable::open(std::span<std::byte> memory, Access access, con
   } else {
     return fail(ENOBUFS, "too many windows are exposed at once");
   }
-  ROSS_CHECK(::getrandom(key.secret.data(), sizeof key.secret, 0) == sizeof key.secret);
+  key.secret = random_.take<std::uint64_t, 2>();
   Slot& slot = slots_[key.index];
   slot = {.memory = memory, .secret = key.secret, .only_for = place.only_for, .access = access, .open = true};
 

@@ -16,6 +16,7 @@
 #include <span>
 #include <vector>
 
+#include "base/random_bytes.h"
 #include "base/status.h"
 #include "fabric/endpoint.h"
 #include "fabric/shm/layout.h"
@@ -77,6 +78,7 @@ class WindowTable {
   SharedMemory shared_;
   std::vector<Slot> slots_;          // as many as were ever open at once
   std::vector<std::uint32_t> free_;  // of slots_
+  RandomReserve random_;
 };
 
 }  // namespace ross::fabric::shm

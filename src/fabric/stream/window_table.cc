@@ -1,7 +1,5 @@
 #include "fabric/stream/window_table.h"
 
-#include <sys/random.h>
-
 #include <cstring>
 
 namespace ross::fabric::stream {
@@ -15,24 +13,6 @@ bool same(const std::array<std::uint32_t, 4>& a, const std::array<std::uint32_t,
 
 }  // namespace
 
-std::array<std::uint32_t, 4> WindowTable::new_secret() {
-  std::array<std::uint32_t, 4> secret{};
-  if (taken_ + sizeof secret > random_.size()) {
-    std::size_t filled = 0;
-    while (filled < random_.size()) {
-      const ssize_t got = ::getrandom(random_.data() + filled, random_.size() - filled, 0);
-      ROSS_CHECK(got > 0 || errno == EINTR, "the kernel gives no random bytes");
-      if (got > 0) filled += static_cast<std::size_t>(got);
-    }
-    taken_ = 0;
-  }
-  std::memcpy(secret.data(), random_.data() + taken_, sizeof secret);
-  // What has become a key is nowhere else.
-  std::memset(random_.data() + taken_, 0, sizeof secret);
-  taken_ += sizeof secret;
-  return secret;
-}
-
 Result<Key> WindowTable::add(std::span<std::byte> memory, Access access, std::uint64_t channel) {
   if (free_.empty()) {
     if (entries_.size() == Endpoint::kWindowsMax) {
@@ -43,8 +23,12 @@ Result<Key> WindowTable::add(std::span<std::byte> memory, Access access, std::ui
   }
   const std::uint32_t slot = free_.back();
   free_.pop_back();
-  entries_[slot] = {
-      .memory = memory, .secret = new_secret(), .channel = channel, .uses = 0, .access = access, .live = true};
+  entries_[slot] = {.memory = memory,
+                    .secret = random_.take<std::uint32_t, 4>(),
+                    .channel = channel,
+                    .uses = 0,
+                    .access = access,
+                    .live = true};
   ++exposed_;
   return Key{slot, entries_[slot].secret};
 }

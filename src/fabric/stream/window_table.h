@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "base/random_bytes.h"
 #include "base/status.h"
 #include "fabric/endpoint.h"
 #include "fabric/stream/frame.h"
@@ -45,14 +46,10 @@ class WindowTable {
     bool live = false;
   };
 
-  std::array<std::uint32_t, 4> new_secret();
-
   std::vector<Entry> entries_;
   std::vector<std::uint32_t> free_;
   std::size_t exposed_ = 0;
-  // Bytes of the kernel's generator not yet given out, [taken_, end), so that a key costs no system call.
-  std::array<std::byte, 4096> random_{};
-  std::size_t taken_ = sizeof random_;
+  RandomReserve random_;
 };
 
 // As a Window carries it.

@@ -1,31 +1,14 @@
 #include "fabric/ucx/windows.h"
 
-#include <sys/random.h>
-
 #include <string>
 
 namespace ross::fabric::ucx {
-
-Result<Key> WindowTable::new_key() {
-  if (random_left_ < sizeof(Key)) {
-    for (random_left_ = 0; random_left_ < random_.size();) {
-      const ssize_t got = ::getrandom(random_.data() + random_left_, random_.size() - random_left_, 0);
-      if (got < 0 && errno != EINTR) return fail(errno, "the kernel gives no random bytes");
-      if (got > 0) random_left_ += static_cast<std::size_t>(got);
-    }
-  }
-  random_left_ -= sizeof(Key);
-  Key key;
-  std::memcpy(key.data(), random_.data() + random_left_, sizeof key);
-  std::memset(random_.data() + random_left_, 0, sizeof key);  // a key is told once
-  return key;
-}
 
 Result<Window> WindowTable::add(std::span<std::byte> memory, Access access, std::uint64_t only_for) {
   if (exposed_.size() >= Endpoint::kWindowsMax) {
     return fail(ENOBUFS, "an endpoint exposes no more than 65536 windows at once");
   }
-  ROSS_TRY(const Key key, new_key());
+  const Key key = random_.take<std::byte, sizeof(Key)>();
   exposed_.emplace(key, std::make_unique<Exposed>(Exposed{memory, access, only_for, 0}));
   return Window{.size_bytes = memory.size(), .key = std::string(reinterpret_cast<const char*>(key.data()), sizeof key)};
 }

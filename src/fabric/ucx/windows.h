@@ -10,6 +10,7 @@
 #include <span>
 #include <unordered_map>
 
+#include "base/random_bytes.h"
 #include "base/status.h"
 #include "fabric/endpoint.h"
 #include "fabric/ucx/wire.h"
@@ -25,7 +26,7 @@ struct Exposed {
 
 class WindowTable {
  public:
-  // Errors: ENOBUFS, those of the random generator.
+  // Errors: ENOBUFS.
   Result<Window> add(std::span<std::byte> memory, Access access, std::uint64_t only_for);
   // The entry, no longer to be found. It lives until the caller drops it.
   std::unique_ptr<Exposed> remove(const Window& window);
@@ -36,12 +37,9 @@ class WindowTable {
   struct Hash {
     std::size_t operator()(const Key& key) const { return load<std::size_t>(key.data()); }  // they are random
   };
-  Result<Key> new_key();
 
   std::unordered_map<Key, std::unique_ptr<Exposed>, Hash> exposed_;
-  // Random bytes not yet used, so that a window costs no system call.
-  std::array<std::byte, 4096> random_{};
-  std::size_t random_left_ = 0;
+  RandomReserve random_;
 };
 
 }  // namespace ross::fabric::ucx

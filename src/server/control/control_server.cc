@@ -10,6 +10,7 @@
 #include "base/read_file.h"
 #include "client/grpc_log.h"
 #include "server/control/loopback.h"
+#include "server/control/metrics_service.h"
 #include "server/control/namespace_service.h"
 #include "server/control/pool_service.h"
 #include "server/control/session_service.h"
@@ -34,11 +35,16 @@ Result<std::shared_ptr<grpc::ServerCredentials>> credentials(const ControlOption
 
 struct ControlServer::Parts {
   Parts(Exports& exports, const ControlOptions& options)
-      : session(exports, options.server, options.missing), pool(exports), names(exports), tenants(exports) {}
+      : session(exports, options.server, options.missing),
+        pool(exports),
+        names(exports),
+        tenants(exports),
+        metrics(exports, options.server) {}
   SessionService session;
   PoolService pool;
   NamespaceService names;
   TenantService tenants;
+  MetricsService metrics;
   std::unique_ptr<grpc::Server> server;  // destroyed first
 };
 
@@ -69,6 +75,7 @@ Result<std::unique_ptr<ControlServer>> ControlServer::start(Exports& exports, co
   builder.RegisterService(&parts->pool);
   builder.RegisterService(&parts->names);
   builder.RegisterService(&parts->tenants);
+  builder.RegisterService(&parts->metrics);
   parts->server = builder.BuildAndStart();
   if (parts->server == nullptr || port == 0) {
     return fail(EADDRINUSE,

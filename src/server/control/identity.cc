@@ -132,6 +132,21 @@ Result<Caller> identify(const grpc::ServerContext& context, identity::Directory*
   return caller;
 }
 
+Status may_operate(const grpc::ServerContext& context, identity::Directory* tenants, std::string_view what) {
+  if (tenants == nullptr) return Status(ENOTSUP, "this server has no tenants");
+  const auto caller = identify(context, tenants, what);
+  if (!caller.has_value()) return caller.error();
+  if (!caller->who.bounded() || caller->who.access("*", "*") == identity::Access::kAdmin) return {};
+  tenants->refuse(identity::Reason::kMissingRight, caller->who, {.peer = context.peer(), .what = what});
+  return Status(EACCES, "only operators, and tenants that administer everything, may do this");
+}
+
+Status may_watch(const grpc::ServerContext& context, identity::Directory* tenants, std::string_view what) {
+  if (tenants != nullptr) return may_operate(context, tenants, what);
+  const auto caller = identify(context, nullptr, what);
+  return caller.has_value() ? Status() : caller.error();
+}
+
 Result<fs::Credential> credential_for(const fabric::Peer& caller, uid_t uid, gid_t gid,
                                       std::vector<std::uint32_t> groups) {
   if (groups.size() > kGroupsMax) return fail(EINVAL, "more than 1024 groups");

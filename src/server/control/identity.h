@@ -34,6 +34,12 @@ struct Caller {
 Result<Caller> identify(const grpc::ServerContext& context, identity::Directory* tenants, std::string_view what,
                         std::string_view client = {});
 
+// Whether the caller may see what all others do, and change what tenants may: root, this process's own user, and tenants that administer
+// everything; ENOTSUP without tenants. EACCES; the audit has it then.
+Status may_operate(const grpc::ServerContext& context, identity::Directory* tenants, std::string_view what);
+// The same to look on: without tenants, whoever may call at all.
+Status may_watch(const grpc::ServerContext& context, identity::Directory* tenants, std::string_view what);
+
 // The credential that a call names, if its caller may act for it: EPERM; EINVAL for more than kGroupsMax groups.
 inline constexpr std::size_t kGroupsMax = 1024;
 Result<fs::Credential> credential_for(const fabric::Peer& caller, uid_t uid, gid_t gid,

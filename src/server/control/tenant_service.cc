@@ -2,23 +2,15 @@
 
 #include "base/log.h"
 #include "server/control/identity.h"
+#include "server/control/metrics_service.h"
 #include "server/control/reply.h"
 
 namespace ross::server::control {
 
-Status TenantService::may(const grpc::ServerContext& context, std::string_view what) const {
-  identity::Directory* const tenants = exports_.tenants();
-  if (tenants == nullptr) return Status(ENOTSUP, "this server has no tenants");
-  const auto caller = identify(context, tenants, what);
-  if (!caller.has_value()) return caller.error();
-  if (!caller->who.bounded() || caller->who.access("*", "*") == identity::Access::kAdmin) return {};
-  tenants->refuse(identity::Reason::kMissingRight, caller->who, {.peer = context.peer(), .what = what});
-  return Status(EACCES, "only operators, and tenants that administer everything, may do this");
-}
-
 grpc::Status TenantService::ListTenants(grpc::ServerContext* context, const v1::ListTenantsRequest* /*request*/,
                                         v1::ListTenantsReply* reply) {
-  if (const Status status = may(*context, "list tenants"); !status.ok()) return to_grpc(*context, status);
+  if (const Status status = may_operate(*context, exports_.tenants(), "list tenants"); !status.ok())
+    return to_grpc(*context, status);
   for (const auto& tenant : exports_.tenants()->all()) {
     v1::Tenant& told = *reply->add_tenants();
     told.set_name(tenant->name);
@@ -34,19 +26,14 @@ grpc::Status TenantService::ListTenants(grpc::ServerContext* context, const v1::
     told.set_weight(static_cast<std::uint32_t>(tenant->weight));
     told.set_revoked(exports_.tenants()->revoked({.tenant = tenant}));
     told.set_sessions(exports_.sessions_of(tenant->name));
-    const Usage usage = exports_.usage_of(tenant->name);
-    told.mutable_usage()->set_operations(usage.operations);
-    told.mutable_usage()->set_bytes_read(usage.bytes_read);
-    told.mutable_usage()->set_bytes_written(usage.bytes_written);
-    told.mutable_usage()->set_waited_for_limit(usage.waited_for_limit);
-    told.mutable_usage()->set_waited_for_turn(usage.waited_for_turn);
+    *told.mutable_usage() = to_proto(exports_.usage_of(tenant->name));
   }
   return grpc::Status::OK;
 }
 
 grpc::Status TenantService::RevokeTenant(grpc::ServerContext* context, const v1::RevokeTenantRequest* request,
                                          v1::RevokeTenantReply* reply) {
-  Status status = may(*context, "revoke " + request->tenant());
+  Status status = may_operate(*context, exports_.tenants(), "revoke " + request->tenant());
   const std::uint64_t sessions = status.ok() ? exports_.sessions_of(request->tenant()) : 0;
   if (status.ok()) status = exports_.tenants()->revoke(request->tenant());
   if (!status.ok()) return to_grpc(*context, status);

@@ -19,8 +19,6 @@ class TenantService final : public v1::TenantService::Service {
                             v1::RevokeTenantReply* reply) override;
 
  private:
-  Status may(const grpc::ServerContext& context, std::string_view what) const;
-
   Exports& exports_;
 };
 
