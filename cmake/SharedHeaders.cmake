@@ -2,7 +2,8 @@
 # changes nothing else: every file includes what it needs, and the preset dev, which does without, finds one that does not.
 #
 # A compiler takes a precompiled header only where options are the same and its macros are set: everything is compiled with
-# -fPIC, and who does not use fmt has headers of its own. ccache must be told to trust it (CMakePresets.json).
+# -fPIC, and who does not use fmt has headers of its own. ccache must be told to trust it (CMakePresets.json), and finds it again only if
+# it does not say when its files were written.
 set(ROSS_SHARED_HEADERS
   <algorithm> <array> <atomic> <bit> <chrono> <condition_variable> <coroutine> <cstdint> <cstring> <deque> <filesystem>
   <fstream> <functional> <map> <memory> <mutex> <optional> <ranges> <set> <span> <string> <string_view> <thread>
@@ -12,7 +13,7 @@ set(ROSS_SHARED_HEADERS
 function(ross_precompile name)
   cmake_parse_arguments(ARG "" "" "HEADERS;OPTIONS;DEPENDS" ${ARGN})
   add_library(${name} OBJECT ${PROJECT_SOURCE_DIR}/cmake/shared_headers.cc)
-  target_compile_options(${name} PRIVATE ${ARG_OPTIONS})
+  target_compile_options(${name} PRIVATE ${ARG_OPTIONS} $<$<CXX_COMPILER_ID:Clang>:SHELL:-Xclang -fno-pch-timestamp>)
   target_link_libraries(${name} PRIVATE ross_flags fmt::fmt absl::flat_hash_map absl::inlined_vector ${ARG_DEPENDS})
   list(TRANSFORM ARG_HEADERS REPLACE "(.+)" "$<$<COMPILE_LANGUAGE:CXX>:\\1>")
   target_precompile_headers(${name} PRIVATE ${ARG_HEADERS})
