@@ -280,9 +280,18 @@ TEST_F(DirectTest, NothingIsLostOrDoneTwiceWhenTheAgentIsStartedAnew) {
     while (done < kWorkers) own->wait();
     busy = false;
   });
+  const auto moved = [this] { return session->moved().directly + session->moved().by_server; };
   Random random(8);
+  constexpr int kEndsMax =
+      30;  // then the errands are left in peace: where a return takes longer than a life they would never end
   int ends = 0;
-  for (; busy; ++ends) {
+  for (; busy && ends < kEndsMax; ++ends) {
+    // However slow this machine is, every second life sees data.
+    const std::uint64_t before = moved();
+    for (const std::int64_t until = in_20_s();
+         ends % 2 == 1 && busy && moved() == before && system_clock().monotonic_ns() < until;) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
     std::this_thread::sleep_for(std::chrono::milliseconds(20 + random.below(80)));
     start_agent({});
   }
