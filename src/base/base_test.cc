@@ -11,7 +11,6 @@
 
 #include "base/checksum.h"
 #include "base/clock.h"
-#include "base/process.h"
 #include "base/random.h"
 #include "base/random_bytes.h"
 #include "base/strong_id.h"
@@ -142,20 +141,6 @@ static_assert(!std::is_convertible_v<std::uint64_t, Apple>);
 static_assert(!std::is_convertible_v<Apple, std::uint64_t>);
 static_assert(!std::is_convertible_v<Apple, Pear>);
 static_assert(sizeof(Apple) == sizeof(std::uint64_t));
-
-TEST(Process, TellsWhatItHasUsed) {
-  const ProcessUse before = process_use();
-  const std::vector<char> memory(32 * kMiB, 'x');
-  for (const std::int64_t until = system_clock().monotonic_ns() + 50'000'000; system_clock().monotonic_ns() < until;) {
-  }
-  const ProcessUse after = process_use();
-  EXPECT_GE(after.resident_bytes, before.resident_bytes + memory.size() / 2);
-  EXPECT_GT(after.cpu_s, before.cpu_s);
-  EXPECT_EQ(after.started_s, before.started_s);
-  const double now_s = static_cast<double>(system_clock().realtime_ns()) / 1e9;
-  EXPECT_LE(after.started_s, now_s);
-  EXPECT_GT(after.started_s, now_s - 3600);
-}
 
 TEST(StrongId, ComparesAndHashesByValue) {
   EXPECT_EQ(Apple(), Apple(0));

@@ -13,12 +13,14 @@
 #include <chrono>
 
 #include "base/clock.h"
+#include "base/units.h"
 #include "client/control.h"
 #include "client/remote_file_system.h"
 #include "client/session.h"
 #include "fabric/tcp/tcp.h"
 #include "model_pool.h"
 #include "server/control/exports.h"
+#include "server/control/process_use.h"
 
 namespace ross::server::control {
 namespace {
@@ -331,6 +333,20 @@ TEST(ControlServerTest, ListensOnLoopbackUnlessThereIsTls) {
   const auto second = ControlServer::start(none, {.listen = (*first)->address()});
   ASSERT_FALSE(second.has_value());
   EXPECT_EQ(second.error().error(), EADDRINUSE);
+}
+
+TEST(Process, TellsWhatItHasUsed) {
+  const ProcessUse before = process_use();
+  const std::vector<char> memory(32 * kMiB, 'x');
+  for (const std::int64_t until = system_clock().monotonic_ns() + 50'000'000; system_clock().monotonic_ns() < until;) {
+  }
+  const ProcessUse after = process_use();
+  EXPECT_GE(after.resident_bytes, before.resident_bytes + memory.size() / 2);
+  EXPECT_GT(after.cpu_s, before.cpu_s);
+  EXPECT_EQ(after.started_s, before.started_s);
+  const double now_s = static_cast<double>(system_clock().realtime_ns()) / 1e9;
+  EXPECT_LE(after.started_s, now_s);
+  EXPECT_GT(after.started_s, now_s - 3600);
 }
 
 }  // namespace

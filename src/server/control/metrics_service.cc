@@ -1,7 +1,7 @@
 #include "server/control/metrics_service.h"
 
-#include "base/process.h"
 #include "server/control/identity.h"
+#include "server/control/process_use.h"
 #include "server/control/reply.h"
 
 namespace ross::server::control {

@@ -1,4 +1,4 @@
-#include "base/process.h"
+#include "server/control/process_use.h"
 
 #include <sys/resource.h>
 #include <unistd.h>
@@ -8,7 +8,7 @@
 #include "base/clock.h"
 #include "base/read_file.h"
 
-namespace ross {
+namespace ross::server::control {
 namespace {
 
 const double kStartedS = static_cast<double>(system_clock().realtime_ns()) / 1e9;  // when the program was loaded
@@ -37,4 +37,4 @@ ProcessUse process_use() {
           .resident_bytes = resident_bytes()};
 }
 
-}  // namespace ross
+}  // namespace ross::server::control
