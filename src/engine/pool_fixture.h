@@ -8,15 +8,18 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <map>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
 
+#include "base/checksum.h"
 #include "engine/format/keys.h"
 #include "engine/format/records.h"
 #include "engine/meta/meta_store.h"
@@ -89,12 +92,32 @@ inline std::string content_of(const std::filesystem::path& path) {
   return bytes;
 }
 
-// Every file of a pool with its bytes, save the lock, whose text is the holder's.
-inline std::map<std::string, std::string> bytes_of(const std::filesystem::path& directory) {
-  std::map<std::string, std::string> files;
+// What tells whether a file is as it was. Not its bytes: memory for whole devices was most of what these tests took.
+struct Fingerprint {
+  std::uint64_t size_bytes = 0;
+  std::uint32_t crc = 0;
+  bool operator==(const Fingerprint&) const = default;
+};
+
+inline Fingerprint fingerprint_of(const std::filesystem::path& path) {
+  std::ifstream in(path, std::ios::binary);
+  Fingerprint print;
+  std::array<char, 256 * 1024> piece;
+  while (in.read(piece.data(), piece.size()) || in.gcount() > 0) {
+    const auto got = static_cast<std::size_t>(in.gcount());
+    print.size_bytes += got;
+    print.crc = crc32c(std::as_bytes(std::span(piece.data(), got)), print.crc);
+  }
+  EXPECT_EQ(print.size_bytes, std::filesystem::file_size(path)) << path;
+  return print;
+}
+
+// Every file of a pool with its fingerprint, save the lock, whose text is the holder's.
+inline std::map<std::string, Fingerprint> files_of(const std::filesystem::path& directory) {
+  std::map<std::string, Fingerprint> files;
   for (const auto& entry : std::filesystem::recursive_directory_iterator(directory)) {
     if (!entry.is_regular_file() || entry.path().filename() == "lock") continue;
-    files[entry.path().lexically_relative(directory)] = content_of(entry.path());
+    files[entry.path().lexically_relative(directory)] = fingerprint_of(entry.path());
   }
   return files;
 }

@@ -39,9 +39,9 @@ class PoolTest : public ::testing::Test {
     return pool ? Status() : std::move(pool).error();
   }
   void expect_open_refused(int error, const std::string& advice) {
-    const auto before = bytes_of(pool_);
+    const auto before = files_of(pool_);
     expect_refused(try_open(), error, advice);
-    EXPECT_TRUE(bytes_of(pool_) == before) << "the refusal changed something";
+    EXPECT_TRUE(files_of(pool_) == before) << "the refusal changed something";
   }
   static void write_file(const stdfs::path& path, std::string_view bytes) {
     std::ofstream out(path, std::ios::binary | std::ios::trunc);
@@ -297,9 +297,9 @@ TEST_F(PoolTest, AnExistingDeviceIsAsItWasWhenCreationFails) {
 
 TEST_F(PoolTest, CreateKeepsWhatIsThere) {
   make_pool();
-  const auto before = bytes_of(pool_);
+  const auto before = files_of(pool_);
   expect_refused(Pool::create(pool_, small_pool()), EEXIST, "destroy it first");
-  EXPECT_TRUE(bytes_of(pool_) == before);
+  EXPECT_TRUE(files_of(pool_) == before);
   // Somebody's own directory, or what a creation that was cut short left.
   for (const std::string name : {"meta", "data0"}) {
     const stdfs::path home = directory_ / ("home-" + name);

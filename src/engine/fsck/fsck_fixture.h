@@ -130,12 +130,12 @@ class FsckTest : public ::testing::Test {
   // in `lost` is unharmed.
   void expect_found_and_mended(const std::string& where, const std::string& what,
                                const std::vector<std::string>& lost = {}, bool data = false) {
-    const auto before = bytes_of(pool_);
+    const auto before = files_of(pool_);
     const FsckReport found = check({.data = data});
     EXPECT_THAT(found.findings, Contains(finding(where, what))) << told(found);
     EXPECT_EQ(found.findings_total, found.findings.size());
     for (const FsckFinding& one : found.findings) EXPECT_FALSE(one.repaired) << one.what;
-    EXPECT_TRUE(bytes_of(pool_) == before) << "a check changed the pool";
+    EXPECT_TRUE(files_of(pool_) == before) << "a check changed the pool";
 
     const FsckReport mended = check({.repair = true, .data = data});
     EXPECT_EQ(told(mended).size(), told(found).size() + found.findings.size() * std::string(" (mended)").size())

@@ -190,9 +190,9 @@ TEST_F(FsckTest, ADamagedContainerRecordLosesNothingButTheName) {
     RawStore raw(pool_);
     raw.put(format::container_key(kC), "garbage");
   }
-  const auto before = bytes_of(pool_);
+  const auto before = files_of(pool_);
   EXPECT_THAT(check({}).findings, Contains(finding("container 1", "the container's record is damaged")));
-  EXPECT_TRUE(bytes_of(pool_) == before);
+  EXPECT_TRUE(files_of(pool_) == before);
   check({.repair = true});
   EXPECT_EQ(told(check({.data = true})), "");
   TestFiles files(pool_, "recovered-1");
@@ -229,7 +229,7 @@ TEST_F(FsckTest, ARecordOfANewerVersionIsLeftAlone) {
     RawStore raw(pool_);
     raw.put(format::pool_key(), format::encode(format::PoolRecord{.version = format::kServedVersion + 1}));
   }
-  const auto before = bytes_of(pool_);
+  const auto before = files_of(pool_);
   for (const bool repair : {false, true}) {
     auto report = fsck(pool_, quiet_options(), {.repair = repair});
     ASSERT_FALSE(report);

@@ -7,14 +7,14 @@ namespace ross::engine {
 namespace {
 
 TEST_F(FsckTest, APoolInOrderIsClean) {
-  const auto before = bytes_of(pool_);
+  const auto before = files_of(pool_);
   const FsckReport report = check({.data = true});
   EXPECT_EQ(told(report), "");
   EXPECT_TRUE(report.clean());
   EXPECT_EQ(report.nodes, 13U);  // two roots, d, d/sub, seven files, the link; and the file of `other`
   EXPECT_EQ(report.entries, 12U);
   EXPECT_GT(report.data_bytes, 400000U);
-  EXPECT_TRUE(bytes_of(pool_) == before) << "a check changed the pool";
+  EXPECT_TRUE(files_of(pool_) == before) << "a check changed the pool";
   const FsckReport nothing_to_mend = check({.repair = true, .data = true});
   EXPECT_TRUE(nothing_to_mend.clean());
   expect_clean_and_working({});

@@ -9,7 +9,7 @@ namespace {
 
 class Ending : public FabricTest {
  protected:
-  static constexpr std::size_t kBytes = 4 * kMiB;
+  static constexpr std::size_t kBytes = 4 * kLargeBytes;
 
   void make_sides() {
     owner_ = &add_side(0);

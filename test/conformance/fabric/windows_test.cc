@@ -222,7 +222,7 @@ TEST_P(Windows, KeysDifferAndTellNothingOfEachOther) {
 TEST_P(Windows, RevokeEndsWhatIsUnderWay) {
   Side& owner = add_side(0);
   Side& peer = add_side(1);
-  constexpr std::size_t kBytes = 4 * kMiB;
+  constexpr std::size_t kBytes = 4 * kLargeBytes;
   Guarded& mine = memory(kBytes, 70);
   const Bytes wanted = pattern(71, Guarded::kGuardBytes + kBytes);
   for (int round = 0; round < 12; ++round) {
