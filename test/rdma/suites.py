@@ -10,12 +10,14 @@ class Program:
     path: pathlib.Path
     seconds_max: int
     filter: str = ""  # of GoogleTest
-    environment: tuple = ()  # of (name, value)
+    script: tuple = ()  # what runs it in place of GoogleTest: words, with RESULTS for the file of its results
 
 
 # Emulated, everything takes ten to thirty times as long: what is slow by itself, or moves hundreds of megabytes, is left to the
 # transports that need no emulation.
-SLOW = "*Slow*:*Scale*"
+SLOW = "*Slow*:*Scale*:*AThousandNames*:*RandomHistories*:*UnderEveryMode*:*ManyAtOnce/remote*"
+# Through an agent: what moves data, or asks much of the connections. All of it takes too long twice more.
+AGENT = "*ReadWrite*:*Space*:*Offsets*:*Publish*:*Readdir*:*Races*"
 
 TRANSPORTS = {"ofi_verbs": "ofi+verbs", "ucx_rc": "ucx+rc"}
 
@@ -32,6 +34,13 @@ def programs(build):
     for word, name in TRANSPORTS.items():
         listed.append(Program(f"data over {name}", remote / f"remote_data_{word}", 600))
     for word, name in TRANSPORTS.items():
-        listed.append(Program(f"files past an agent, {name}", remote / f"fs_conformance_agent_direct_{word}", 600, f"-{SLOW}"))
-        listed.append(Program(f"files through an agent, {name}", remote / f"fs_conformance_agent_{word}", 600, f"-{SLOW}"))
+        for front, way in (("agent_direct", "past an agent"), ("agent", "through an agent")):
+            path = remote / f"fs_conformance_{front}_{word}"
+            listed.append(Program(f"files {way} over {name}", path, 600, f"{AGENT}-{SLOW}"))
+    listed.append(Program("windows on the wire", build / "test" / "rdma" / "rdma_window_scope_test", 300))
+    apps = build / "src" / "apps"
+    daemons = pathlib.Path(__file__).resolve().parent / "daemons_test.py"
+    listed.append(
+        Program("daemons", apps / "ross-agent" / "ross-agent", 900, script=("python3", "-B", str(daemons), str(apps), "RESULTS"))
+    )
     return listed

@@ -118,6 +118,9 @@ Result<Provider> Provider::find(const Options& options) {
   ::setenv("FI_OFI_RXM_USE_SRX", "1", 1);
   // A queue of 16 MiB: libfabric would take 64 MiB of locked memory for each endpoint.
   ::setenv("FI_OFI_RXM_MSG_RX_SIZE", "1024", 0);
+  // The cache of verbs registers all memory for every direction and keeps it so when it is told that it is over: a window would open
+  // more than it says, for longer. Regions are our cache.
+  ::setenv("FI_MR_CACHE_MAX_COUNT", "0", 1);
   ::setenv("FI_SHM_DISABLE_CMA", "0", 1);  // local_endpoint.h
   ROSS_OK(load_library());
   if (library_name(options.provider) == nullptr) {
