@@ -6,6 +6,7 @@ along. Method: real processes in the guest of this folder, one pool for each cas
 PROGRAMS is the folder with ross/, ross-engine/ and ross-agent/ of a build. ROSS_RDMA_ADDRESS is the card's address.
 """
 
+import json
 import os
 import pathlib
 import random
@@ -20,15 +21,25 @@ import xml.etree.ElementTree as ElementTree
 
 ADDRESS = os.environ.get("ROSS_RDMA_ADDRESS", "")
 PROGRAMS = pathlib.Path(sys.argv[1])
+FIO = PROGRAMS.parent.parent / "fio" / "fio-3.33" / "fio"
 INTERFACE = "rdma0"  # guest.sh
 START_SECONDS_MAX = 60
 CALL_SECONDS_MAX = 120
 NOBODY = 65534
 MIB = 1 << 20
+UNDER_WAY_BYTES = 2 * MIB  # a copy has read so much of its 24 MiB since it was connected
 
 
 def program(name):
     return str(PROGRAMS / name / name)
+
+
+def bytes_read(pid):
+    """What a process has read of files; 0 when it has ended."""
+    try:
+        return int(re.search(r"rchar: (\d+)", pathlib.Path(f"/proc/{pid}/io").read_text())[1])
+    except OSError:
+        return 0
 
 
 def port_of(at):
@@ -71,18 +82,25 @@ class Daemon:
 
 
 class Rdma(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        # The card's address is not loopback, where certificates are asked for.
+        cls.auth = pathlib.Path(tempfile.mkdtemp(prefix="ross-auth-")) / "auth"
+        cls.auth.parent.chmod(0o755)
+        for words in (["init"], ["issue", "server", "--server", "--address", "127.0.0.1"], ["issue", "host"]):
+            subprocess.run([program("ross"), "auth", *words, "--folder", cls.auth], check=True, timeout=CALL_SECONDS_MAX)
+        os.environ.update(
+            ROSS_TLS_AUTHORITY=f"{cls.auth}/ca.pem", ROSS_TLS_CERTIFICATE=f"{cls.auth}/host.pem", ROSS_TLS_KEY=f"{cls.auth}/host.key"
+        )
+
+    @classmethod
+    def tearDownClass(cls):
+        subprocess.run(["rm", "-rf", cls.auth.parent], check=True)
+
     def setUp(self):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="ross-rdma-"))
         self.daemons = []
         self.pool = self.folder / "pool"
-        self.auth = self.folder / "auth"
-        # The card's address is not loopback, where certificates are asked for.
-        os.environ.update(
-            ROSS_TLS_AUTHORITY=f"{self.auth}/ca.pem", ROSS_TLS_CERTIFICATE=f"{self.auth}/host.pem", ROSS_TLS_KEY=f"{self.auth}/host.key"
-        )
-        self.good(["auth", "init", "--folder", self.auth])
-        self.good(["auth", "issue", "server", "--server", "--address", "127.0.0.1", "--folder", self.auth])
-        self.good(["auth", "issue", "host", "--folder", self.auth])
         self.good(["pool", "create", self.pool, "--size", "512M"])
         self.good(["container", "create", f"local:{self.pool}/data"])
 
@@ -156,14 +174,14 @@ class Rdma(unittest.TestCase):
         os.setuid(NOBODY)
 
     def test_little_locked_memory_is_named(self):
-        subprocess.run(["chown", "-R", str(NOBODY), self.folder], check=True)
+        subprocess.run(["chown", "-R", str(NOBODY), self.folder, self.auth], check=True)
         daemon = self.engine('"ofi+verbs"', preexec_fn=self.limited)
         self.assertNotEqual(daemon.process.wait(START_SECONDS_MAX), 0)
         self.assertIn("ulimit -l", daemon.said())
         self.assertIn("locked memory (ulimit -l) is 64 KiB", daemon.said())
 
     def test_auto_goes_on_without_locked_memory(self):
-        subprocess.run(["chown", "-R", str(NOBODY), self.folder], check=True)
+        subprocess.run(["chown", "-R", str(NOBODY), self.folder, self.auth], check=True)
         daemon = self.engine(preexec_fn=self.limited)
         at, fabrics = daemon.await_serving()
         self.assertEqual(fabrics, "shm, tcp")
@@ -187,18 +205,25 @@ class Rdma(unittest.TestCase):
         """A copy that is under way, and what it copies."""
         data = random.Random(5).randbytes(24 * MIB)
         (self.folder / "large").write_bytes(data)
-        copying = subprocess.Popen([program("ross"), "cp", self.folder / "large", f"{url}/large"], stderr=subprocess.PIPE)
+        said = self.folder / "cp.log"
+        with open(said, "wb") as log:
+            command = [program("ross"), "cp", self.folder / "large", f"{url}/large"]
+            copying = subprocess.Popen(command, stderr=log, env={**os.environ, "ROSS_LOG": "info"})
         self.addCleanup(copying.wait)
         self.addCleanup(copying.kill)
         deadline = time.monotonic() + CALL_SECONDS_MAX
-        while b"large" not in self.run_ross(["ls", url]).stdout:
-            self.assertIsNone(copying.poll(), "the copy has ended before anything could happen to it")
+        connected = None  # what it had read when it was
+        while connected is None or bytes_read(copying.pid) < connected + UNDER_WAY_BYTES:
+            if connected is None and b" pool pool by " in said.read_bytes():
+                connected = bytes_read(copying.pid)
+            self.assertIsNone(copying.poll(), f"the copy ended before anything could happen to it: {said.read_text()}")
             self.assertLess(time.monotonic(), deadline, "the copy does not begin")
+            time.sleep(0.01)
         return copying, data
 
     def end_copy(self, url, copying, data):
-        _, said = copying.communicate(timeout=CALL_SECONDS_MAX)
-        self.assertEqual(copying.returncode, 0, said.decode(errors="replace"))
+        copying.wait(CALL_SECONDS_MAX)
+        self.assertEqual(copying.returncode, 0, (self.folder / "cp.log").read_text())
         self.good(["cp", f"{url}/large", self.folder / "back"])
         self.assertTrue((self.folder / "back").read_bytes() == data, "the copy is not whole")
 
@@ -243,7 +268,7 @@ class Rdma(unittest.TestCase):
         url = f"ross+{fabric}://{at}/pool/data"
         copying, _ = self.begin_copy(url)
         copying.kill()
-        copying.communicate()
+        copying.wait()
         self.there_and_back(url)
         self.assertIsNone(engine.process.poll())
 
@@ -267,6 +292,29 @@ class Rdma(unittest.TestCase):
 
     def test_the_link_goes_down_and_up_under_a_copy_over_ucx(self):
         self.the_link_goes("ucx+rc")
+
+
+    def fio_verifies(self, fabric):
+        if not FIO.is_file():
+            self.skipTest("fio has no DFS engine here: test/system/build_fio_dfs.sh makes it")
+        at, _ = self.engine(f'"{fabric}"').await_serving()
+        url = f"ross+{fabric}://{at}/pool"
+        for pattern, block in (("randwrite", "4k"), ("write", "1m")):
+            with self.subTest(pattern=pattern, block=block):
+                result = self.folder / "fio.json"
+                command = [FIO, f"--name={pattern}", "--ioengine=dfs", f"--pool={url}", "--cont=data", f"--rw={pattern}", f"--bs={block}"]
+                command += ["--iodepth=16", "--size=4m", "--numjobs=2", "--thread=1", "--verify=crc32c", "--verify_fatal=1", "--do_verify=1"]
+                command += ["--randseed=1", "--verify_state_save=0", "--output-format=json", f"--output={result}"]
+                done = subprocess.run(command, capture_output=True, timeout=CALL_SECONDS_MAX, cwd=self.folder)
+                self.assertEqual(done.returncode, 0, done.stderr.decode(errors="replace"))
+                for job in json.loads(result.read_text())["jobs"]:
+                    self.assertEqual((job["error"], job["write"]["io_bytes"], job["read"]["io_bytes"]), (0, 4 * MIB, 4 * MIB))
+
+    def test_fio_verifies_every_byte_over_verbs(self):
+        self.fio_verifies("ofi+verbs")
+
+    def test_fio_verifies_every_byte_over_ucx(self):
+        self.fio_verifies("ucx+rc")
 
 
 class Results(unittest.TextTestResult):
