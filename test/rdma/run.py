@@ -2,7 +2,7 @@
 
   python3 -B test/rdma/run.py                  all programs of suites.py, from build/release
   python3 -B test/rdma/run.py --only ucx       those whose names have this in them
-  python3 -B test/rdma/run.py --filter 'A*'    with GoogleTest's filter instead of their own
+  python3 -B test/rdma/run.py --filter='A*:B*' these cases instead of each program's own
 
 Logs, results and the guest's console are kept in build/check/rdma. Exit status 0: nothing failed.
 Where no guest can be started this says why and skips; where CI is set that is a failure.
@@ -33,7 +33,7 @@ def script_of(program, results, only_cases):
     chosen = only_cases or program.filter
     arguments = [word.replace("RESULTS", f"/mnt/{results}") for word in program.script] or [str(program.path)]
     if program.script:
-        arguments += ["-k", only_cases] if only_cases else []
+        arguments += [word for each in only_cases.split(":") if each for word in ("-k", each)]
     else:
         arguments += [f"--gtest_output=xml:/mnt/{results}"] + ([f"--gtest_filter={chosen}"] if chosen else [])
     return f"exec timeout -k 10 {program.seconds_max} {shlex.join(arguments)}\n"
@@ -111,8 +111,10 @@ def main():
     options = parser.parse_args()
     programs = [each for each in suites.programs(ROOT / "build" / options.build) if options.only in each.name]
     report = Report()
-    # Where its source cannot be had, the cases that want it say so.
-    subprocess.run([ROOT / "test" / "system" / "build_fio_dfs.sh", ROOT / "build" / options.build], capture_output=True, timeout=FIO_SECONDS_MAX)
+    if any(program.script for program in programs):
+        # Where its source cannot be had, the cases that want it say so.
+        command = [ROOT / "test" / "system" / "build_fio_dfs.sh", ROOT / "build" / options.build]
+        subprocess.run(command, capture_output=True, timeout=FIO_SECONDS_MAX)
     for program in [each for each in programs if not each.path.is_file()]:
         print(f"  {program.name}: {program.path.name} is not built", flush=True)
         report.failed += 1
