@@ -17,9 +17,6 @@ ip link add rdma0 type dummy &&
 # As udev would: whoever has locked memory may use the card.
 chmod 666 /dev/infiniband/*
 ulimit -l unlimited
-# UCX gives a peer up that acknowledges nothing after 8 of these, of a second by itself; and so waits at each end of a connection
-# whose other end was faster.
-export UCX_RC_TIMEOUT=200ms
 
 for script in /mnt/*.sh; do
   name=$(basename "$script" .sh)
