@@ -1,9 +1,10 @@
 """./check: builds ROSS and runs every test; the last line is `N passed, N failed`.
 
   ./check            layout, release build, fast tests; then slow and system tests, and beside them the fast ones with address
-                     and undefined sanitizers and those that have threads with the thread sanitizer
+                     and undefined sanitizers and those that have threads with the thread sanitizer; last the suites over
+                     RDMA, in an emulated machine with an emulated card (test/rdma)
   ./check fast       layout, release build and the fast tests: a few minutes from nothing, seconds after a small change
-  ./check STEP ...   only these steps: format release fast lint asan tsan slow system
+  ./check STEP ...   only these steps: format release fast lint asan tsan slow system rdma
                      (lint takes a quarter of an hour and is run by name)
 
 A test program counts once per test case it has; layout and lint count once each. Skipped cases are listed with their
@@ -27,8 +28,9 @@ LOGS = ROOT / "build" / "check"
 CONFIGURE_SECONDS_MAX = 120
 BUILD_SECONDS_MAX = 1500
 LINT_SECONDS_MAX = 1500
+RDMA_SECONDS_MAX = 2400
 
-ALL_STEPS = ["format", "release", "fast", "lint", "asan", "tsan", "slow", "system"]
+ALL_STEPS = ["format", "release", "fast", "lint", "asan", "tsan", "slow", "system", "rdma"]
 DEFAULT_STEPS = [step for step in ALL_STEPS if step != "lint"]
 FAST_STEPS = ["format", "release", "fast"]
 
@@ -156,10 +158,32 @@ def check_sanitizers(wanted):
         report(ctest.Run(LOGS, preset, labels[preset], ctest.program_tests(preset, labels[preset])))
 
 
+def check_rdma():
+    """Alone, after the others: what is emulated is slow enough by itself."""
+    progress.begin("test rdma")
+    run("rdma-packages", ["scripts/install_packages", "--rdma"], 1200)  # what it lacks then, run.py tells
+    status, log = run("test-rdma", ["python3", "-B", "test/rdma/run.py"], RDMA_SECONDS_MAX, on_line=progress.show)
+    text = log.read_text(errors="replace")
+    last = re.search(r"^(\d+) passed, (\d+) failed$", text, re.MULTILINE)
+    skipped = re.findall(r"^ +skipped.*$", text, re.MULTILINE)
+    passed, broken = (int(last[1]), int(last[2])) if last else (0, 0)
+    tally.passed += passed
+    tally.failed += broken
+    if status == 0 and last:
+        progress.end(f"ok, {passed} passed" + (f", {len(skipped)} skipped" if skipped else ""))
+    else:
+        if broken:
+            tally.failed -= 1  # failed() counts one
+        failed("The suites over RDMA", log, "Run them alone with: python3 -B test/rdma/run.py", status)
+    for line in skipped:
+        progress.note(line)
+
+
 def check(wanted):
     if "format" in wanted:
         check_format()
-    built = build("release") if any(step in wanted for step in ("release", "fast", "lint", "slow", "system")) else False
+    needing = ("release", "fast", "lint", "slow", "system", "rdma")
+    built = build("release") if any(step in wanted for step in needing) else False
     if built and "fast" in wanted:
         report(ctest.Run(LOGS, "release", "fast"))
     if built and "lint" in wanted:
@@ -171,6 +195,8 @@ def check(wanted):
     check_sanitizers(wanted)
     if beside:
         report(beside)
+    if built and "rdma" in wanted:
+        check_rdma()
 
 
 def main():

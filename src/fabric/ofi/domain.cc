@@ -1,6 +1,8 @@
 #include "fabric/ofi/domain.h"
 
 #include <fmt/format.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
 
 #include "base/log.h"
 #include "base/random.h"
@@ -13,6 +15,15 @@ namespace ross::fabric::ofi {
 namespace {
 
 constexpr int kKeyTriesMax = 16;  // random keys that happen to be taken
+
+// What an endpoint takes before it has a channel: libfabric's queue of 16 MiB and buffers of ours.
+constexpr std::size_t kLockedBytesMin = 24 * kMiB;
+
+std::string locking_limit() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_MEMLOCK, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return "unlimited";
+  return fmt::format("{} KiB", limit.rlim_cur / kKiB);
+}
 
 std::uint64_t access_of(Use use) {
   switch (use) {
@@ -56,6 +67,8 @@ Result<std::unique_ptr<Domain>> OfiDomain::create(const Options& options) {
     sleeps = fi_cq_open(opened, &waiting, &probe, nullptr) == 0;
     if (sleeps) fi_close(&probe->fid);
   }
+
+  if (!chosen.endpoint_bound) ROSS_OK(domain->try_locking());
 
   Traits& traits = domain->traits_;
   traits.name = chosen.name;
@@ -121,9 +134,29 @@ Result<Registration> OfiDomain::register_memory(std::span<std::byte> memory, Use
     }
     return registration;
   }
-  return fail(errno_of(result),
-              fmt::format("cannot register {} bytes of memory with {}: {}; if locked memory is short, raise ulimit -l",
-                          memory.size(), provider_.name, library().strerror(-result)));
+  return fail(
+      errno_of(result),
+      fmt::format("cannot register {} bytes of memory with {}: {}; the limit on locked memory (ulimit -l) is {}",
+                  memory.size(), provider_.name, library().strerror(-result), locking_limit()));
+}
+
+// Where memory that a device uses is bounded, whether there is as much as an endpoint needs. Privileged processes have no bound,
+// whatever the limit says: so it is tried.
+Status OfiDomain::try_locking() {
+  rlimit limit{};
+  if (!provider_.local_registration || ::getrlimit(RLIMIT_MEMLOCK, &limit) != 0 || limit.rlim_cur >= kLockedBytesMin) {
+    return {};
+  }
+  void* const memory = ::mmap(nullptr, kLockedBytesMin, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (memory == MAP_FAILED) return Status(errno, "no memory to try out whether it can be locked");
+  Status status;
+  {
+    const std::span<std::byte> bytes(static_cast<std::byte*>(memory), kLockedBytesMin);
+    auto tried = register_memory(bytes, Use::kPeersPut, nullptr);
+    if (!tried.has_value()) status = std::move(tried).error();
+  }
+  ::munmap(memory, kLockedBytesMin);
+  return status;
 }
 
 Result<const Registration*> OfiRegion::registration(Use use, fid_ep* endpoint) const {

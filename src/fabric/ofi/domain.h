@@ -51,6 +51,7 @@ class OfiDomain final : public Domain {
   friend class OfiRegion;
   explicit OfiDomain(Provider provider) : provider_(std::move(provider)) {}
   void drop(OfiRegion& region);
+  Status try_locking();
 
   Provider provider_;
   Traits traits_;

@@ -163,7 +163,8 @@ class OfiEndpoint final : public Endpoint, public runtime::Poller {
     Status why;
     std::string raw;
     std::int64_t deadline_ns = 0;
-    std::int64_t begun_ns = 0;
+    std::int64_t greeted_ns = 0;
+    bool by_old_connection = false;  // the greeting went to a peer that was there before
     int tries = 0;
     // Of a pair: to be tried again.
     [[nodiscard]] bool waits_for_turn() const { return channel == nullptr && why.error() == EAGAIN; }

@@ -19,6 +19,9 @@ constexpr std::size_t kSlotsKept = 32;  // for others than who is refused
 // The providers do not tell that nobody listens at an address: they try again for ever. Who has taken nothing for so long is
 // not there.
 constexpr std::int64_t kNobodyNs = 3'000'000'000;
+// A connection may have lost the other end without having said so, and swallow a greeting: who is not answered over an old one
+// for so long greets over a new one.
+constexpr std::int64_t kGreetAgainNs = 2'000'000'000;
 constexpr int kDialTriesMax = 5;
 constexpr std::int64_t kStalledMaxNs = 10'000'000'000;  // a peer known to be there takes nothing
 constexpr std::int64_t kLastWordsNs = 1'000'000'000;    // to a peer without channels
@@ -33,7 +36,6 @@ void OfiEndpoint::connect(std::string_view address, Connecting& connecting, std:
   Dial dial;
   dial.connecting = &connecting;
   dial.deadline_ns = deadline_ns;
-  dial.begun_ns = now();
   auto raw = address.size() <= kAddressBytesMax ? parse_address(provider().info->addr_format, address)
                                                 : fail(EINVAL, "an address of more bytes than any has");
   if (raw.has_value()) {
@@ -49,6 +51,8 @@ void OfiEndpoint::connect(std::string_view address, Connecting& connecting, std:
 Status OfiEndpoint::greet(Dial& dial) {
   ++dial.tries;
   dial.channel.reset();
+  dial.greeted_ns = now();
+  dial.by_old_connection = peers_.contains(dial.raw);
   auto peer = peer_at(dial.raw);
   if (!peer.has_value()) return std::move(peer).error();
   auto channel = make_channel(**peer);
@@ -81,6 +85,12 @@ std::size_t OfiEndpoint::run_dials() {
       }
     }
     if (dial.channel != nullptr) {
+      PeerNode& peer = *dial.channel->node();
+      // Where others use it, they notice.
+      const bool ours_alone = pair_ == nullptr && peer.channels == 1 && !peer.cut;
+      if (ours_alone && dial.by_old_connection && at - dial.greeted_ns >= kGreetAgainNs && at < dial.deadline_ns) {
+        cut(peer, Status(ETIMEDOUT, "a greeting over it was not answered"));
+      }
       // An older connection to that peer may have broken just now.
       if (dial.channel->node()->cut && dial.tries < kDialTriesMax && pair_ == nullptr) dial.why = greet(dial);
     }
@@ -90,7 +100,7 @@ std::size_t OfiEndpoint::run_dials() {
         dial.why = Status(EPROTO, "the other end speaks something else");
       } else if (at >= dial.deadline_ns) {
         dial.why = Status(ETIMEDOUT, "the other end does not answer");
-      } else if (peer.cut || (pair_ == nullptr && !peer.reached && at - dial.begun_ns >= kNobodyNs)) {
+      } else if (peer.cut || (pair_ == nullptr && !peer.reached && at - dial.greeted_ns >= kNobodyNs)) {
         dial.why = Status(ECONNREFUSED, "nobody is there at that address");
       } else {
         dials_.push_back(std::move(dial));

@@ -113,6 +113,14 @@ Result<Provider> Provider::find(const Options& options) {
   // peers than a small one has room for; and an address that is removed would keep its connection (peers.cc, cut).
   ::setenv("FI_UNIVERSE_SIZE", "32", 0);
   ::setenv("FI_AV_REMOVE_CLEANUP", "1", 1);
+  // Over verbs, too, all connections of an endpoint receive into one queue. Without it libfabric 1.17 posts a buffer to a connection
+  // that it has just freed, when it closes one with a message in its queue that nobody has read.
+  ::setenv("FI_OFI_RXM_USE_SRX", "1", 1);
+  // A queue of 16 MiB: libfabric would take 64 MiB of locked memory for each endpoint.
+  ::setenv("FI_OFI_RXM_MSG_RX_SIZE", "1024", 0);
+  // The cache of verbs registers all memory for every direction and keeps it so when it is told that it is over: a window would open
+  // more than it says, for longer. Regions are our cache.
+  ::setenv("FI_MR_CACHE_MAX_COUNT", "0", 1);
   ::setenv("FI_SHM_DISABLE_CMA", "0", 1);  // local_endpoint.h
   ROSS_OK(load_library());
   if (library_name(options.provider) == nullptr) {

@@ -1,6 +1,5 @@
 // The suite over UCX, with the transport that the program is built for: tcp and shared memory run everywhere. RDMA runs where
-// a card is, emulated or not: ROSS_RDMA_ADDRESS names the address of its interface, and ROSS_UCX_SETTINGS may hold settings
-// of UCX ("NET_DEVICES=rxe0:1 IB_GID_INDEX=0").
+// a card is, emulated or not (rdma.h), and ROSS_UCX_SETTINGS may hold settings of UCX ("NET_DEVICES=rxe0:1 IB_GID_INDEX=0").
 #include <arpa/inet.h>
 #include <fmt/format.h>
 #include <netinet/in.h>
@@ -12,6 +11,7 @@
 #include <sstream>
 
 #include "conformance/fabric/backend.h"
+#include "conformance/fabric/rdma.h"
 #include "fabric/local/socket.h"
 #include "fabric/ucx/domain.h"
 
@@ -20,11 +20,9 @@ namespace {
 
 constexpr std::string_view kTransport = ROSS_UCX_TRANSPORT;
 constexpr bool kByPath = kTransport == "shm";
+constexpr bool kRdma = kTransport == "rc";
 
-std::string host() {
-  const char* const rdma = std::getenv("ROSS_RDMA_ADDRESS");
-  return kTransport == "rc" && rdma != nullptr ? rdma : "127.0.0.1";
-}
+std::string host() { return kRdma ? rdma_address() : "127.0.0.1"; }
 
 ucx::Options options() {
   ucx::Options made{.transport = "ucx+" + std::string(kTransport), .settings = {}};
@@ -55,6 +53,10 @@ class UcxFixture final : public Fixture {
       directory_ = made;
       return {};
     }
+    if (kRdma) {
+      nobody_address_ = host() + kNobodysPort;
+      return {};
+    }
     Result<std::string> nobody = reserve(nobody_, false);
     if (!nobody.has_value()) return nobody.error();
     nobody_address_ = *std::move(nobody);
@@ -66,6 +68,7 @@ class UcxFixture final : public Fixture {
   std::string nobody_address() override { return kByPath ? path() : nobody_address_; }
 
   std::string silent_address() override {
+    if (kRdma) return mute_.address_at(*domains_[0], host() + ":0");
     if (kByPath) {
       const std::string at = path();
       Result<Socket> made = listen_at(at);
@@ -101,6 +104,7 @@ class UcxFixture final : public Fixture {
   Socket nobody_;
   std::string nobody_address_;
   Socket silent_;
+  Mute mute_;
 };
 
 Result<std::unique_ptr<Fixture>> make() {
@@ -109,10 +113,7 @@ Result<std::unique_ptr<Fixture>> make() {
   return fixture;
 }
 
-std::string skip() {
-  if (kTransport != "rc" || std::getenv("ROSS_RDMA_ADDRESS") != nullptr) return {};
-  return "no RDMA address: set ROSS_RDMA_ADDRESS to that of a card's interface";
-}
+std::string skip() { return kRdma ? skip_without_rdma() : ""; }
 
 }  // namespace
 
