@@ -22,7 +22,7 @@ namespace ross::fabric::shm {
 namespace {
 
 constexpr ChannelLimits kLimits{.head_bytes_max = 1000, .payload_bytes_max = 1 << 20};
-constexpr std::size_t kRing = std::size_t{32} << 10;
+constexpr std::size_t kRing = std::size_t{64} << 10;  // a page of any kernel
 
 struct Victim final : Receiver, Acceptor {
   std::unique_ptr<Channel> channel;
