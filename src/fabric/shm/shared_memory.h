@@ -40,7 +40,7 @@ class SharedMemory {
   }
   ~SharedMemory();
 
-  // Zeros. A ring has a multiple of page_bytes().
+  // Zeros. A ring has a multiple of page_bytes(); of any other size the kernel maps whole pages.
   static Result<SharedMemory> create(std::size_t size_bytes, Shape shape);
   // Errors: EPROTO for anything but a sealed memfd of the expected size.
   static Result<SharedMemory> adopt(Descriptor descriptor, Expected expected);
