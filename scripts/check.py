@@ -3,8 +3,8 @@
   ./check            layout, release build, fast tests; then slow and system tests, and beside them the fast ones with address
                      and undefined sanitizers and those that have threads with the thread sanitizer
   ./check fast       layout, release build and the fast tests: a few minutes from nothing, seconds after a small change
-  ./check STEP ...   only these steps: format release fast lint asan tsan slow system
-                     (lint takes a quarter of an hour and is run by name)
+  ./check STEP ...   only these steps: format release fast lint asan tsan slow system arm64
+                     (lint takes a quarter of an hour, arm64 needs other packages; both are run by name)
 
 A test program counts once per test case it has; layout and lint count once each. Skipped cases are listed with their
 reason and count as neither. Logs of every step are kept in build/check/.
@@ -27,9 +27,10 @@ LOGS = ROOT / "build" / "check"
 CONFIGURE_SECONDS_MAX = 120
 BUILD_SECONDS_MAX = 1500
 LINT_SECONDS_MAX = 1500
+PACKAGES_SECONDS_MAX = 1900
 
-ALL_STEPS = ["format", "release", "fast", "lint", "asan", "tsan", "slow", "system"]
-DEFAULT_STEPS = [step for step in ALL_STEPS if step != "lint"]
+ALL_STEPS = ["format", "release", "fast", "lint", "asan", "tsan", "slow", "system", "arm64"]
+DEFAULT_STEPS = [step for step in ALL_STEPS if step not in ("lint", "arm64")]
 FAST_STEPS = ["format", "release", "fast"]
 
 
@@ -156,6 +157,19 @@ def check_sanitizers(wanted):
         report(ctest.Run(LOGS, preset, labels[preset], ctest.program_tests(preset, labels[preset])))
 
 
+def check_arm64():
+    """What a DPU's cores run, built here and run in emulation; between them and programs of this machine, which are built first."""
+    progress.begin("packages arm64")
+    status, log = run("packages-arm64", ["scripts/install_packages", "--arm64"], PACKAGES_SECONDS_MAX)
+    if status != 0:
+        return failed("Installing the packages of arm64", log, "Try again with: scripts/install_packages --arm64", status)
+    progress.end("ok")
+    if not build("release", ["ross-engine", "ross"]) or not build("arm64", ["arm64_tests"]):
+        return False
+    report(ctest.Run(LOGS, "arm64", "arm64"))
+    return True
+
+
 def check(wanted):
     if "format" in wanted:
         check_format()
@@ -171,6 +185,8 @@ def check(wanted):
     check_sanitizers(wanted)
     if beside:
         report(beside)
+    if "arm64" in wanted:
+        check_arm64()
 
 
 def main():
