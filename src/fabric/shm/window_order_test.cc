@@ -1,9 +1,10 @@
 // Goal: once a window is closed and no mark stands for it, its peer writes nothing into it any more, and the owner may use the
 // memory for something else: what Endpoint::revoke() promises (window_table.h says how).
-// Method: an owner that opens, closes and then writes its own bytes without any further word, and a peer that copies as soon as
-// it learns of a window, each in a thread: through a mapping of its own, as peers do; and, as both stand in one process, at the
-// address that the table tells, where the thread sanitizer sees both. A store that a processor lets pass a load behind it shows as bytes of the peer
-// where the owner's must be.
+// Method: an owner that opens many windows, closes one after the other and then writes its own bytes without any further word, and
+// a peer that copies into them in the opposite order, so that the two meet at some window each time; each in a thread. The
+// peer goes through a mapping of its own, as peers do; and, as both stand in one process, by the address that the table
+// tells, where the thread sanitizer sees both. A store that a processor lets pass a load behind it shows as bytes of the
+// peer where the owner's must be.
 #include <gtest/gtest.h>
 #include <sched.h>
 #include <sys/mman.h>
@@ -22,8 +23,9 @@
 namespace ross::fabric::shm {
 namespace {
 
-constexpr std::uint32_t kRounds = 20'000;
-constexpr std::size_t kBytes = 256;
+constexpr std::uint32_t kRounds = 1000;
+constexpr std::size_t kWindows = 64;
+constexpr std::size_t kWindowBytes = 64;
 constexpr std::int64_t kPatienceNs = 60'000'000'000;
 constexpr std::byte kOwners{0x11};
 constexpr std::byte kPeers{0x22};
@@ -32,13 +34,15 @@ constexpr std::byte kPeers{0x22};
 struct Common {
   WindowTable table = *WindowTable::create();
   SharedMemory inbox = *SharedMemory::create(kInboxHeaderBytes, SharedMemory::Shape::kPlain);
-  std::unique_ptr<Region> region = *allocate_region(kBytes);
-  std::span<std::byte> memory = region->memory();
-  Window window;                         // of the round that was told last
+  std::unique_ptr<Region> region = *allocate_region(kWindows * kWindowBytes);
+  std::array<Window, kWindows> windows;  // of the round that was told last
   std::atomic<std::uint32_t> told = 0;   // rounds begun
   std::atomic<std::uint32_t> tried = 0;  // rounds that the peer is through with
   std::atomic<bool> failed = false;
 
+  [[nodiscard]] std::span<std::byte> memory(std::size_t window) const {
+    return region->memory().subspan(window * kWindowBytes, kWindowBytes);
+  }
   [[nodiscard]] const SharedRegion& shared() const { return *static_cast<const ShmRegion&>(*region).shared(); }
   InboxHeader& header() { return *reinterpret_cast<InboxHeader*>(inbox.data()); }
 };
@@ -54,15 +58,6 @@ bool wait_for(Common& common, Done&& done) {
     if (system_clock().monotonic_ns() >= until) common.failed = true;
   }
   return true;
-}
-
-// So many turns that the compiler does not take away; now and then the other has a turn on the same core meanwhile.
-void dawdle(Random& random) {
-  if (random.chance(1, 16)) ::sched_yield();
-  const std::uint64_t turns = random.below(64);
-  for (std::atomic<std::uint64_t> i = 0; i.load(std::memory_order_relaxed) < turns;) {
-    i.store(i.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
-  }
 }
 
 // Copies into every window it is told of, if the table still shows it open. Counts those.
@@ -84,19 +79,33 @@ void copy_into_windows(Common& common, bool mapped, std::uint32_t& copied, std::
   Random random(3);
   for (std::uint32_t round = 1; round <= kRounds; ++round) {
     if (!wait_for(common, [&] { return common.told.load(std::memory_order_acquire) >= round; })) return;
-    dawdle(random);
-    const auto piece = peer.begin(0, common.window, Access::kWrite, 0, kBytes);
-    if (!piece.has_value()) {
-      ++refused_ones;
-    } else if (!piece->out_of_reach) {
-      if (random.chance(1, 64)) ::sched_yield();
-      std::byte* const to = mapped ? piece->mapped : reinterpret_cast<std::byte*>(piece->address);
-      std::ranges::fill(std::span(to, kBytes), kPeers);
-      peer.unmark(0, 1);
-      ++copied;
+    for (std::size_t i = kWindows; i-- > 0;) {
+      const auto piece = peer.begin(0, common.windows[i], Access::kWrite, 0, kWindowBytes);
+      if (!piece.has_value()) {
+        ++refused_ones;
+      } else if (!piece->out_of_reach) {
+        if (random.chance(1, 256)) ::sched_yield();  // the owner has to wait
+        std::byte* const to = mapped ? piece->mapped : reinterpret_cast<std::byte*>(piece->address);
+        std::ranges::fill(std::span(to, kWindowBytes), kPeers);
+        peer.unmark(0, 1);
+        ++copied;
+      }
     }
     common.tried.store(round, std::memory_order_release);
   }
+}
+
+// Closes a window and waits for its mark, as ShmChannel::revoked() does; then its memory is ours.
+bool take_back(Common& common, std::size_t window) {
+  const std::uint32_t index = common.table.index_of(common.windows[window]);
+  common.table.close(index);
+  const auto marked = [&] {
+    return std::ranges::any_of(common.header().marks, [&](const auto& mark) { return mark.load() == index + 1; });
+  };
+  if (!wait_for(common, [&] { return !marked(); })) return false;
+  std::ranges::fill(common.memory(window), kOwners);
+  common.table.release(index);
+  return true;
 }
 
 class WindowOrder : public testing::TestWithParam<bool> {};
@@ -111,24 +120,20 @@ TEST_P(WindowOrder, AfterCloseAndTheMarksTheMemoryIsTheOwners) {
   std::uint32_t refused_ones = 0;
   std::thread peer([&] { copy_into_windows(common, mapped, copied, refused_ones); });
   Random random(5);
-  std::uint32_t foreign = 0;
+  std::size_t foreign = 0;
   for (std::uint32_t round = 1; round <= kRounds && !common.failed; ++round) {
-    auto window = common.table.open(common.memory, Access::kWrite, {.region = region});
-    ASSERT_TRUE(window.has_value());
-    const std::uint32_t index = common.table.index_of(*window);
-    common.window = *std::move(window);
+    for (std::size_t i = 0; i < kWindows; ++i) {
+      common.windows[i] =
+          *common.table.open(common.memory(i), Access::kWrite, {.region = region, .region_offset = i * kWindowBytes});
+    }
     common.told.store(round, std::memory_order_release);
-    dawdle(random);
-    common.table.close(index);
-    // As ShmChannel::revoked() does.
-    const auto marked = [&] {
-      return std::ranges::any_of(common.header().marks, [&](const auto& mark) { return mark.load() == index + 1; });
-    };
-    if (!wait_for(common, [&] { return !marked(); })) break;
-    std::ranges::fill(common.memory, kOwners);
+    for (std::size_t i = 0; i < kWindows; ++i) {
+      if (random.chance(1, 64)) ::sched_yield();  // the peer gets further, also where both have one core
+      if (!take_back(common, i)) break;
+    }
     if (!wait_for(common, [&] { return common.tried.load(std::memory_order_acquire) == round; })) break;
-    if (std::ranges::find(common.memory, kPeers) != common.memory.end()) ++foreign;
-    common.table.release(index);
+    for (std::size_t i = 0; i < kWindows; ++i)
+      foreign += std::ranges::find(common.memory(i), kPeers) != common.memory(i).end();
   }
   peer.join();
   EXPECT_FALSE(common.failed) << "the other end did not answer in time";
