@@ -1,5 +1,5 @@
-# What the step arm64 of ./check builds and runs in emulation: what a DPU's cores run, which is everything but the engine and
-# the faces, and of the suites those over our own fabrics and libfabric's tcp. Engine tests want an io_uring, which qemu's
+# What the step arm64 of ./check builds and runs in emulation: what a DPU's cores run, which is everything but the engine, and the
+# libraries of programs; of the suites those over our own fabrics and libfabric's tcp. Engine tests want an io_uring, which qemu's
 # emulation of one process does not have; suites that only compute take ten times as long there and find nothing that these do not.
 set(ROSS_ARM64_TESTS
   # base, identity, runtime, memory, wire, fs
@@ -10,7 +10,9 @@ set(ROSS_ARM64_TESTS
   # client, server, agent
   fair_queue_test limits_test comeback_test recovery_test config_test
   fs_conformance_remote_tcp fs_conformance_remote_shm fs_conformance_agent_tcp
-  remote_data_tcp remote_data_shm remote_data_ofi_tcp agent_data_tcp agent_data_shm agent_direct_data_tcp agent_direct_data_shm)
+  remote_data_tcp remote_data_shm remote_data_ofi_tcp agent_data_tcp agent_data_shm agent_direct_data_tcp agent_direct_data_shm
+  # the libraries of programs
+  c_api_test queue_test dfs_face_test)
 
 # Those of them that map memory run once more under a kernel of large pages, as some distributions of arm64 have it.
 set(ROSS_LARGE_PAGES_TESTS shm_test shm_hostile_test shm_order_test fabric_conformance_shm)
