@@ -48,6 +48,7 @@ function(ross_sanitized_test name)
   endif()
   # What may take longest begins first.
   set_tests_properties(${name} PROPERTIES LABELS "${ARG_LABELS}" TIMEOUT ${ARG_TIMEOUT} COST ${ARG_TIMEOUT})
+  ross_arm64_test(${name})
 endfunction()
 
 # ross_test(status_test SOURCES status_test.cc DEPENDS ross::base LABELS fast TIMEOUT 60): a GoogleTest program; see above

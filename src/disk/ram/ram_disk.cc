@@ -11,6 +11,7 @@
 
 #include <algorithm>
 
+#include "base/machine.h"
 #include "base/units.h"
 #include "disk/fd.h"
 #include "memory/copy_bytes.h"
@@ -52,8 +53,10 @@ class RamDisk final : public Disk {
   void discard(std::uint64_t offset_bytes, std::uint64_t size_bytes) override {
     // A file keeps its pages: a later store into a hole of a full file system would be a SIGBUS.
     if (fd_ >= 0 || offset_bytes >= size_bytes_) return;
-    const std::uint64_t end = round_down(offset_bytes + std::min(size_bytes, size_bytes_ - offset_bytes), kBlockBytes);
-    const std::uint64_t begin = round_up(offset_bytes, kBlockBytes);
+    // Whole pages, which may be larger than blocks: of the last one the kernel would take the neighbours' part, too.
+    const std::uint64_t unit = std::max(kBlockBytes, page_bytes());
+    const std::uint64_t end = round_down(offset_bytes + std::min(size_bytes, size_bytes_ - offset_bytes), unit);
+    const std::uint64_t begin = round_up(offset_bytes, unit);
     if (begin < end) madvise(data_ + begin, end - begin, MADV_DONTNEED);
   }
 
@@ -78,7 +81,8 @@ void make_huge(std::byte* data, std::uint64_t size_bytes) {
 
 // Maps a file where huge pages of it can be mapped as such.
 std::byte* map_file(int fd, std::uint64_t size_bytes) {
-  const std::uint64_t room_bytes = size_bytes + kHugeBytes;
+  const std::uint64_t mapped_bytes = round_up(size_bytes, page_bytes());
+  const std::uint64_t room_bytes = mapped_bytes + kHugeBytes;
   void* const room = mmap(nullptr, room_bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (room == MAP_FAILED) return nullptr;
   auto* const begin = static_cast<std::byte*>(room);
@@ -86,7 +90,7 @@ std::byte* map_file(int fd, std::uint64_t size_bytes) {
   const bool mapped = mmap(at, size_bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0) != MAP_FAILED;
   const int error = errno;
   if (at > begin) munmap(begin, static_cast<std::size_t>(at - begin));
-  std::byte* const end = mapped ? at + size_bytes : at;
+  std::byte* const end = mapped ? at + mapped_bytes : at;
   munmap(end, static_cast<std::size_t>(begin + room_bytes - end));
   errno = error;
   return mapped ? at : nullptr;

@@ -26,7 +26,7 @@
 namespace ross::fabric::shm {
 
 struct ShmOptions {
-  // Of each direction of a channel: a power of two from 16 KiB to 64 MiB; more where heads need it. It bounds what is under way.
+  // Of each direction of a channel: a power of two from 16 KiB to 64 MiB; more where heads or the kernel's pages need it. It bounds what is under way.
   std::size_t ring_bytes = 1 * kMiB;
   bool direct = true;         // peers of the same user copy to and from our memory themselves
   mode_t socket_mode = 0600;  // who may connect

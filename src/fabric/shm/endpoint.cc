@@ -10,6 +10,7 @@
 #include <bit>
 
 #include "base/log.h"
+#include "base/machine.h"
 
 namespace ross::fabric::shm {
 namespace {
@@ -37,8 +38,9 @@ Result<std::unique_ptr<Endpoint>> ShmEndpoint::open(runtime::Loop& loop, const S
                                                     const EndpointOptions& endpoint_options) {
   if (!endpoint_options.listen.empty() && !is_address(endpoint_options.listen)) return fail(EINVAL, kAddressForm);
   std::unique_ptr<ShmEndpoint> endpoint(new ShmEndpoint(loop, options, endpoint_options));
-  // A record takes half a ring at most, and its head half of that.
-  const std::size_t needed = std::bit_ceil(4 * record_bytes(endpoint->limits_.head_bytes_max, 0));
+  // A record takes half a ring at most, and its head half of that; a ring is mapped by whole pages.
+  const std::size_t needed =
+      std::max(std::bit_ceil(4 * record_bytes(endpoint->limits_.head_bytes_max, 0)), page_bytes());
   endpoint->ring_bytes_ = std::max(options.ring_bytes, needed);
   if (endpoint->ring_bytes_ > kRingBytesMax || endpoint->limits_.payload_bytes_max > UINT32_MAX) {
     return fail(EINVAL, "shm has heads up to 16 MiB and payloads below 4 GiB");

@@ -6,6 +6,7 @@
 #include <bit>
 #include <cstring>
 
+#include "base/machine.h"
 #include "fabric/shm/passing.h"
 #include "fabric/shm/window_table.h"
 
@@ -61,7 +62,8 @@ Status Greeting::check() {
   if (hello.version != kVersion) return Status(EPROTO, "the peer speaks another version of shm: run the same release");
   const bool shares = hello.flags == kSharesWindows;
   if ((hello.flags & ~kSharesWindows) != 0 || hello.ring_bytes < kRingBytesMin || hello.ring_bytes > kRingBytesMax ||
-      !std::has_single_bit(hello.ring_bytes) || descriptors_.size() != (shares ? 2U : 1U)) {
+      !std::has_single_bit(hello.ring_bytes) || hello.ring_bytes % page_bytes() != 0 ||
+      descriptors_.size() != (shares ? 2U : 1U)) {
     return Status(EPROTO, "the peer's greeting makes no sense");
   }
   auto outbox = SharedMemory::adopt(

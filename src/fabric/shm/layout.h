@@ -16,7 +16,9 @@ namespace ross::fabric::shm {
 
 // Two lines: the processor fetches them in pairs.
 inline constexpr std::size_t kLineBytes = 128;
-inline constexpr std::size_t kInboxHeaderBytes = 4096;  // a page, so that the ring behind it can be mapped twice
+// A page of whichever kernel, so that the ring behind it can be mapped twice: on arm64 they have up to 64 KiB. What is not
+// touched of it is not there.
+inline constexpr std::size_t kInboxHeaderBytes = std::size_t{64} << 10;
 inline constexpr std::size_t kRingBytesMin = std::size_t{16} << 10;
 inline constexpr std::size_t kRingBytesMax = std::size_t{64} << 20;
 // How many windows a side may be moving data in at one moment: the spans of one system call.
@@ -97,7 +99,7 @@ constexpr std::size_t record_bytes(std::size_t head_bytes, std::size_t chunk_byt
 
 // The first bytes on the socket, either way, with the descriptors of the inbox and, where kSharesWindows, of the table.
 inline constexpr std::uint64_t kMagic = 0x316d'6873'7373'6f72;
-inline constexpr std::uint32_t kVersion = 1;
+inline constexpr std::uint32_t kVersion = 2;
 inline constexpr std::uint32_t kSharesWindows = 1;
 struct Hello {
   std::uint64_t magic;

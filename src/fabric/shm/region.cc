@@ -1,5 +1,6 @@
 #include "fabric/shm/region.h"
 
+#include "base/machine.h"
 #include "base/random.h"
 #include "base/units.h"
 
@@ -18,7 +19,7 @@ Result<std::unique_ptr<Region>> allocate_region(std::size_t size_bytes) {
   if (size_bytes == 0) return fail(EINVAL, "a region of no bytes");
   auto shared = std::make_shared<SharedRegion>();
   ROSS_TRY(shared->memory,
-           SharedMemory::create(round_up(size_bytes, 4096) + kRegionTrailerBytes, SharedMemory::Shape::kPlain));
+           SharedMemory::create(round_up(size_bytes + kRegionTrailerBytes, page_bytes()), SharedMemory::Shape::kPlain));
   while (shared->id == 0) shared->id = random_seed();
   const std::span memory(shared->memory.data(), size_bytes);
   return std::make_unique<ShmRegion>(memory, std::move(shared));

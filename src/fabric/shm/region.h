@@ -19,7 +19,7 @@
 
 namespace ross::fabric::shm {
 
-// The last page of a shared region: how those who map it learn that it is over.
+// The last bytes of a shared region: how those who map it learn that it is over.
 struct RegionTrailer {
   std::atomic<std::uint32_t> ended;
 };

@@ -24,7 +24,7 @@ using Descriptor = Socket;
 
 class SharedMemory {
  public:
-  // kRing: what lies behind the first page appears twice in a row, so a piece that wraps around is contiguous, too.
+  // kRing: what lies behind kInboxHeaderBytes appears twice in a row, so a piece that wraps around is contiguous, too.
   enum class Shape : bool { kPlain, kRing };
   struct Expected {
     std::size_t size_bytes = 0;  // exactly; 0: whatever it has
@@ -40,7 +40,7 @@ class SharedMemory {
   }
   ~SharedMemory();
 
-  // Zeros. size_bytes is a multiple of the page size.
+  // Zeros. A ring has a multiple of page_bytes(); of any other size the kernel maps whole pages.
   static Result<SharedMemory> create(std::size_t size_bytes, Shape shape);
   // Errors: EPROTO for anything but a sealed memfd of the expected size.
   static Result<SharedMemory> adopt(Descriptor descriptor, Expected expected);

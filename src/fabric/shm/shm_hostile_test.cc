@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -22,7 +23,7 @@ namespace ross::fabric::shm {
 namespace {
 
 constexpr ChannelLimits kLimits{.head_bytes_max = 1000, .payload_bytes_max = 1 << 20};
-constexpr std::size_t kRing = std::size_t{32} << 10;
+constexpr std::size_t kRing = std::size_t{64} << 10;  // a page of any kernel
 
 struct Victim final : Receiver, Acceptor {
   std::unique_ptr<Channel> channel;
@@ -363,8 +364,18 @@ TEST_F(ShmHostileTest, NotesThatMakeNoSense) {
   EXPECT_EQ(victim.closed, 0);
 }
 
+// Whether the kernel copies between processes, which emulation lacks.
+bool reaches_processes() {
+  char from = 'x';
+  char to = 0;
+  const iovec local{.iov_base = &to, .iov_len = 1};
+  const iovec remote{.iov_base = &from, .iov_len = 1};
+  return ::process_vm_readv(::getpid(), &local, 1, &remote, 1, 0) == 1 || errno != ENOSYS;
+}
+
 TEST_F(ShmHostileTest, TablesThatLie) {
-  const auto shared = *SharedMemory::create(2 * 4096, SharedMemory::Shape::kPlain);  // a page, and the trailer
+  constexpr std::size_t kRoom = 65536 - kRegionTrailerBytes;  // with the trailer a page of any kernel
+  const auto shared = *SharedMemory::create(kRoom + kRegionTrailerBytes, SharedMemory::Shape::kPlain);
   const std::string note("R\0\0\0\0\0\0\0\7\0\0\0\0\0\0\0", 16);
   struct Case {
     std::uint64_t region_offset;
@@ -373,8 +384,9 @@ TEST_F(ShmHostileTest, TablesThatLie) {
     int error;
   };
   for (const Case& one :
-       {Case{0, 7, 0, 0}, Case{4096 - 64, 7, 0, 0}, Case{4096 - 63, 7, 0, EPROTO}, Case{1 << 20, 7, 0, EPROTO},
+       {Case{0, 7, 0, 0}, Case{kRoom - 64, 7, 0, 0}, Case{kRoom - 63, 7, 0, EPROTO}, Case{1 << 20, 7, 0, EPROTO},
         Case{UINT64_MAX - 10, 7, 0, EPROTO}, Case{0, 0, 4096, EFAULT}, Case{0, 9, UINT64_MAX - 5, EFAULT}}) {
+    if (one.error == EFAULT && !reaches_processes()) continue;  // then it goes through the ring
     const auto hostile = meet();
     hostile->say(note, {shared.fd()});
     const WindowKey key{.index = 3, .secret = {11, 12}};
