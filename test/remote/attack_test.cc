@@ -9,6 +9,7 @@
 #include <cstdlib>
 
 #include "attack_world.h"
+#include "base/sanitizer.h"
 #include "engine/pool_fixture.h"
 
 namespace ross::server {
@@ -24,7 +25,7 @@ TEST(Attack, NothingOfAnotherTenantsIsReached) {
   const char* const seconds = std::getenv("ROSS_SECONDS");
   const std::int64_t until_ns =
       system_clock().monotonic_ns() + (seconds == nullptr ? 0 : std::atoll(seconds) * 1'000'000'000);
-  constexpr int kSeeds = 32;
+  constexpr int kSeeds = kThreadSanitizer ? 12 : 32;
   constexpr int kSteps = 400;
   const std::uint64_t first = given != nullptr ? std::strtoull(given, nullptr, 10) : random_seed() % 1'000'000'000;
   const std::uint64_t least = given != nullptr ? 1 : kSeeds;

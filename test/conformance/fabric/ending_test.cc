@@ -23,7 +23,7 @@ class Ending : public FabricTest {
   // More of everything than fits anywhere; the letters, which live as long as the test, are the smaller part.
   void load(Pair pair) {
     for (int i = 0; i < 12; ++i) {
-      const std::size_t size_bytes = i == 0 ? kLimits.payload_bytes_max : kLimits.payload_bytes_max / 8;
+      const std::size_t size_bytes = i == 0 ? kLargeBytes : kLargeBytes / 8;
       pair.left->send(letter(bytes("load"), pattern(1, size_bytes)));
       pair.right->send(letter(bytes("load"), pattern(1, size_bytes)));
       pair.left->put(move(mine_->memory(0, kBytes / 2), writable_));
@@ -186,7 +186,10 @@ TEST_P(Ending, OthersOfTheEndpointGoOn) {
     Pair bad = connect_pair(*peer_, *owner_);
     load(bad);
     turns(i % 7);
-    if (i % 3 == 0) bad.right->refuse_head_with = EBADMSG;
+    if (i % 3 == 0) {
+      bad.right->refuse_head_with = EBADMSG;
+      bad.left->send(letter(bytes("refused")));
+    }
     if (i % 3 == 1) bad.left->close();
     if (i % 3 == 2) bad.right->close();
     send_and_wait(*good.left, *good.right, letter(bytes("on"), pattern(3, 3000)));

@@ -34,9 +34,9 @@
 
 namespace ross::fabric::conformance {
 
-// Most of what a sanitizer's run took was to look at large payloads: they are smaller there.
-inline constexpr std::size_t kLargeBytes = repeats(std::size_t{1} << 20);
-inline constexpr ChannelLimits kLimits{.head_bytes_max = 4096, .payload_bytes_max = kLargeBytes};
+inline constexpr ChannelLimits kLimits{.head_bytes_max = 4096, .payload_bytes_max = 1 << 20};
+// What a test moves many of. To look at large payloads was most of what a sanitizer's run took: they are smaller there.
+inline constexpr std::size_t kLargeBytes = repeats(kLimits.payload_bytes_max);
 // How long a test waits for what must happen; only a failing test waits so long.
 inline constexpr std::int64_t kPatienceNs = 60'000'000'000;
 

@@ -69,8 +69,8 @@ TEST_P(Messages, LargeOnesPassEachOther) {
   constexpr std::uint64_t kCount = 48;
   auto [left, right] = connect_pair();
   for (std::uint64_t i = 0; i < kCount; ++i) {
-    left->send(letter(pattern(i, 100), pattern(i, kLimits.payload_bytes_max)));
-    right->send(letter(pattern(i, 100), pattern(i, kLimits.payload_bytes_max)));
+    left->send(letter(pattern(i, 100), pattern(i, kLargeBytes)));
+    right->send(letter(pattern(i, 100), pattern(i, kLargeBytes)));
   }
   drive([&] {
     return left->messages == kCount && right->messages == kCount && left->outstanding + right->outstanding == 0;
