@@ -17,6 +17,8 @@ ip link add rdma0 type dummy &&
 # As udev would: whoever has locked memory may use the card.
 chmod 666 /dev/infiniband/*
 ulimit -l unlimited
+# By itself UCX makes room for 4096 frames of 8 and of 4 KiB at every worker, and each page of it is emulated.
+export UCX_RC_VERBS_RX_QUEUE_LEN=512 UCX_UD_VERBS_RX_QUEUE_LEN=256
 
 for script in /mnt/*.sh; do
   name=$(basename "$script" .sh)

@@ -175,6 +175,11 @@ std::int64_t UcxEndpoint::arm() {
   for (const auto& worker : workers_) {
     if (!worker->arm()) return 0;
   }
+  // A card's queue tells of what completes after it was armed, and UCX does not look at it again. What completed between the last
+  // look and that would lie there until something else comes.
+  for (const auto& worker : workers_) {
+    if (worker->progress() > 0 || worker->has_events()) return 0;
+  }
   std::int64_t sleep_ns = kUntilReadable;
   for (const Link* const link : tended_) {
     if (link->state() == Link::State::kCut && link->busy()) sleep_ns = std::min(sleep_ns, kCutEveryNs);

@@ -52,7 +52,7 @@ struct Library {
 Status load_library();
 // After a load that succeeded.
 const Library& library();
-// Another takes its place for the life of the process. Before the first load.
+// Another takes its place. Before the first load, or while nobody uses UCX.
 void stand_in_for_test(const Library& other);
 
 int to_errno(ucs_status_t status);

@@ -1,9 +1,11 @@
 // Goal: what UCX holds comes back in bounded time, also where the other end is there and does not look; and what the other
 // end copies out of memory that has been taken back meanwhile does not count.
-// Method: two endpoints on loops of their own, of which one is not driven for a while.
+// And nothing that comes is slept over, also where UCX's descriptor tells only of what comes after it was armed, as RDMA's does.
+// Method: two endpoints on loops of their own, of which one is not driven for a while. For the last, descriptors that tell nothing.
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <stdlib.h>
+#include <sys/eventfd.h>
 
 #include <cstring>
 #include <deque>
@@ -11,7 +13,9 @@
 #include <functional>
 
 #include "base/clock.h"
+#include "fabric/local/socket.h"
 #include "fabric/ucx/domain.h"
+#include "fabric/ucx/library.h"
 #include "runtime/loop.h"
 
 namespace ross::fabric::ucx {
@@ -197,6 +201,55 @@ TEST_P(Ucx, AHeadStaysReadableWhenItsConnectionIsTakenBackMeanwhile) {
   drive([&] { return left->closed == 1 && right->closed == 1; });
   EXPECT_EQ(seen, "a head that is read late");
   EXPECT_EQ(left->messages, 0);
+}
+
+// Nobody's descriptor tells anything; and something happens once while a worker is armed.
+class Deaf : public Ucx {
+ protected:
+  void SetUp() override {
+    ASSERT_TRUE(load_library().ok());
+    real = library();
+    Library deaf = real;
+    deaf.worker_get_efd = [](ucp_worker_h /*worker*/, int* fd) {
+      *fd = descriptors.emplace_back(::eventfd(0, EFD_CLOEXEC)).fd();
+      return UCS_OK;
+    };
+    deaf.worker_arm = [](ucp_worker_h worker) {
+      const ucs_status_t status = real.worker_arm(worker);
+      if (status == UCS_OK && meanwhile) std::exchange(meanwhile, nullptr)();
+      return status;
+    };
+    stand_in_for_test(deaf);
+    Ucx::SetUp();
+  }
+  void TearDown() override {
+    Ucx::TearDown();
+    stand_in_for_test(real);
+    descriptors.clear();
+  }
+
+  static inline Library real;
+  static inline std::vector<Socket> descriptors;
+  static inline std::function<void()> meanwhile;
+};
+INSTANTIATE_TEST_SUITE_P(Over, Deaf, testing::Values("ucx+tcp", "ucx+shm"),
+                         [](const auto& tested) { return std::string(tested.param).substr(4); });
+
+TEST_P(Deaf, WhatComesWhileAWorkerIsArmedIsNotSleptOver) {
+  Letter first("until it is there, UCX may still connect", 100);
+  right->channel->send(first);
+  drive([&] { return left->messages == 1 && first.told == 1; });
+  Letter letter("came meanwhile", 100);
+  meanwhile = [&] {
+    right->channel->send(letter);
+    turns(*right, 10);
+  };
+  const std::int64_t begin_ns = system_clock().monotonic_ns();
+  while (left->messages == 1 && system_clock().monotonic_ns() < begin_ns + kPatienceNs) {
+    left->loop->wait(begin_ns + kPatienceNs);
+  }
+  EXPECT_EQ(left->messages, 2);
+  EXPECT_LT(system_clock().monotonic_ns() - begin_ns, kPatienceNs / 2);
 }
 
 }  // namespace
