@@ -104,7 +104,7 @@ def run(log_path, command, seconds_max, environment=None, on_line=None, lend_to=
     if lent:
         lend_to.lent = True
     try:
-        with open(log_path, "wb") as log:
+        with open(log_path, "wb", buffering=0) as log:  # whoever follows it sees where the command is
             for line in process.stdout:
                 log.write(line)
                 if on_line:
