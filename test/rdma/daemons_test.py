@@ -81,7 +81,9 @@ class Daemon:
                 self.kill()
 
 
-class Rdma(unittest.TestCase):
+class Place(unittest.TestCase):
+    """A folder with a pool, and daemons over it that are ended with the case."""
+
     @classmethod
     def setUpClass(cls):
         # The card's address is not loopback, where certificates are asked for.
@@ -155,17 +157,14 @@ class Rdma(unittest.TestCase):
         self.assertTrue(back.read_bytes() == data, "what was read is not what was written")
         back.unlink()
 
+
+class Choosing(Place):
     def test_auto_takes_verbs_and_says_so(self):
         at, fabrics = self.engine().await_serving()
         self.assertEqual(fabrics, "ofi+verbs, shm, tcp")
         done = self.good(["ls", f"ross://{at}/pool/data"], environment={"ROSS_LOG": "info"}.items())
         self.assertRegex(done.stderr.decode(), rf"pool pool by ofi\+verbs at {re.escape(ADDRESS)}:\d+")
         self.there_and_back(f"ross://{at}/pool/data")
-
-    def test_ucx_rc_when_asked_for(self):
-        at, fabrics = self.engine('"ucx+rc"').await_serving()
-        self.assertEqual(fabrics, "ucx+rc")
-        self.there_and_back(f"ross+ucx+rc://{at}/pool/data")
 
     def limited(self):
         """In a daemon before it starts: nobody's rights, and 64 KiB of locked memory."""
@@ -188,18 +187,14 @@ class Rdma(unittest.TestCase):
         self.assertIn("ulimit -l", daemon.said())
         self.there_and_back(f"ross://{at}/pool/data")
 
-    def test_through_an_agent(self):
-        for fabric in ("ofi+verbs", "ucx+rc"):
-            at, _ = (engine := self.engine(f'"{fabric}"')).await_serving()
-            for placement in ("direct", "staged"):
-                with self.subTest(fabric=fabric, placement=placement):
-                    agent = self.agent(at, placement, fabric)
-                    agents_at, _ = agent.await_serving()
-                    self.there_and_back(f"ross+{fabric}://{agents_at}/pool/data")
-                    agent.end()
-                    agent.log.unlink()
-            engine.end()
-            engine.log.unlink()
+
+class Cases:
+    """Over self.fabric."""
+
+    def test_taken_when_asked_for(self):
+        at, fabrics = self.engine(f'"{self.fabric}"').await_serving()
+        self.assertEqual(fabrics, self.fabric)
+        self.there_and_back(f"ross+{self.fabric}://{at}/pool/data")
 
     def begin_copy(self, url):
         """A copy that is under way, and what it copies."""
@@ -233,72 +228,47 @@ class Rdma(unittest.TestCase):
         daemon.log.unlink()
         start().await_serving()
 
-    def an_engine_is_killed(self, fabric):
-        engine = self.engine(f'"{fabric}"')
+    def test_an_engine_killed_under_a_copy(self):
+        engine = self.engine(f'"{self.fabric}"')
         at, _ = engine.await_serving()
-        url = f"ross+{fabric}://{at}/pool/data"
+        url = f"ross+{self.fabric}://{at}/pool/data"
         copying, data = self.begin_copy(url)
-        self.again(engine, lambda: self.engine(f'"{fabric}"', port=port_of(at)))
+        self.again(engine, lambda: self.engine(f'"{self.fabric}"', port=port_of(at)))
         self.end_copy(url, copying, data)
 
-    def test_an_engine_killed_under_a_copy_over_verbs(self):
-        self.an_engine_is_killed("ofi+verbs")
-
-    def test_an_engine_killed_under_a_copy_over_ucx(self):
-        self.an_engine_is_killed("ucx+rc")
-
-    def an_agent_is_killed(self, fabric):
-        at, _ = self.engine(f'"{fabric}"').await_serving()
-        agent = self.agent(at, "staged", fabric)
+    def test_an_agent_killed_under_a_copy(self):
+        at, _ = self.engine(f'"{self.fabric}"').await_serving()
+        agent = self.agent(at, "staged", self.fabric)
         agents_at, _ = agent.await_serving()
-        url = f"ross+{fabric}://{agents_at}/pool/data"
+        url = f"ross+{self.fabric}://{agents_at}/pool/data"
         copying, data = self.begin_copy(url)
-        self.again(agent, lambda: self.agent(at, "staged", fabric, port=port_of(agents_at)))
+        self.again(agent, lambda: self.agent(at, "staged", self.fabric, port=port_of(agents_at)))
         self.end_copy(url, copying, data)
 
-    def test_an_agent_killed_under_a_copy_over_verbs(self):
-        self.an_agent_is_killed("ofi+verbs")
-
-    def test_an_agent_killed_under_a_copy_over_ucx(self):
-        self.an_agent_is_killed("ucx+rc")
-
-    def a_client_is_killed(self, fabric):
-        engine = self.engine(f'"{fabric}"')
+    def test_a_client_killed_under_a_copy(self):
+        engine = self.engine(f'"{self.fabric}"')
         at, _ = engine.await_serving()
-        url = f"ross+{fabric}://{at}/pool/data"
+        url = f"ross+{self.fabric}://{at}/pool/data"
         copying, _ = self.begin_copy(url)
         copying.kill()
         copying.wait()
         self.there_and_back(url)
         self.assertIsNone(engine.process.poll())
 
-    def test_a_client_killed_under_a_copy_over_verbs(self):
-        self.a_client_is_killed("ofi+verbs")
-
-    def test_a_client_killed_under_a_copy_over_ucx(self):
-        self.a_client_is_killed("ucx+rc")
-
-    def the_link_goes(self, fabric):
-        at, _ = self.engine(f'"{fabric}"').await_serving()
-        url = f"ross+{fabric}://{at}/pool/data"
+    def test_the_link_goes_down_and_up_under_a_copy(self):
+        at, _ = self.engine(f'"{self.fabric}"').await_serving()
+        url = f"ross+{self.fabric}://{at}/pool/data"
         copying, data = self.begin_copy(url)
         for state in ("down", "up"):
             subprocess.run(["ip", "link", "set", INTERFACE, state], check=True)
         self.end_copy(url, copying, data)
         self.there_and_back(url)
 
-    def test_the_link_goes_down_and_up_under_a_copy_over_verbs(self):
-        self.the_link_goes("ofi+verbs")
-
-    def test_the_link_goes_down_and_up_under_a_copy_over_ucx(self):
-        self.the_link_goes("ucx+rc")
-
-
-    def fio_verifies(self, fabric):
+    def test_fio_verifies_every_byte(self):
         if not FIO.is_file():
             self.skipTest("fio has no DFS engine here: test/system/build_fio_dfs.sh makes it")
-        at, _ = self.engine(f'"{fabric}"').await_serving()
-        url = f"ross+{fabric}://{at}/pool"
+        at, _ = self.engine(f'"{self.fabric}"').await_serving()
+        url = f"ross+{self.fabric}://{at}/pool"
         for pattern, block in (("randwrite", "4k"), ("write", "1m")):
             with self.subTest(pattern=pattern, block=block):
                 result = self.folder / "fio.json"
@@ -310,11 +280,23 @@ class Rdma(unittest.TestCase):
                 for job in json.loads(result.read_text())["jobs"]:
                     self.assertEqual((job["error"], job["write"]["io_bytes"], job["read"]["io_bytes"]), (0, 4 * MIB, 4 * MIB))
 
-    def test_fio_verifies_every_byte_over_verbs(self):
-        self.fio_verifies("ofi+verbs")
+    def test_through_an_agent(self):
+        at, _ = self.engine(f'"{self.fabric}"').await_serving()
+        for placement in ("direct", "staged"):
+            with self.subTest(placement=placement):
+                agent = self.agent(at, placement, self.fabric)
+                agents_at, _ = agent.await_serving()
+                self.there_and_back(f"ross+{self.fabric}://{agents_at}/pool/data")
+                agent.end()
+                agent.log.unlink()
 
-    def test_fio_verifies_every_byte_over_ucx(self):
-        self.fio_verifies("ucx+rc")
+
+class OverVerbs(Cases, Place):
+    fabric = "ofi+verbs"
+
+
+class OverUcx(Cases, Place):
+    fabric = "ucx+rc"
 
 
 class Results(unittest.TextTestResult):

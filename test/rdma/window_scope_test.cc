@@ -10,6 +10,7 @@
 #include <functional>
 
 #include "conformance/fabric/rdma.h"
+#include "fabric/ofi/bare_for_test.h"
 #include "fabric/ofi/domain.h"
 #include "fabric/ofi/wire.h"
 #include "runtime/loop.h"
@@ -28,58 +29,35 @@ struct Nobody final : Acceptor {
 // An endpoint that moves what it likes.
 class Stranger {
  public:
-  Stranger(OfiDomain& domain, const std::string& target) {
-    info_ = *domain.provider().at("", domain.domain());
-    fi_av_attr table{};
-    table.type = FI_AV_TABLE;
-    fid_av* av = nullptr;
-    EXPECT_EQ(fi_av_open(domain.domain(), &table, &av, nullptr), 0);
-    av_.reset(av);
-    fi_cq_attr queueing{};
-    queueing.format = FI_CQ_FORMAT_DATA;
-    fid_cq* cq = nullptr;
-    EXPECT_EQ(fi_cq_open(domain.domain(), &queueing, &cq, nullptr), 0);
-    cq_.reset(cq);
-    fid_ep* ep = nullptr;
-    EXPECT_EQ(fi_endpoint(domain.domain(), info_.get(), &ep, nullptr), 0);
-    ep_.reset(ep);
-    EXPECT_EQ(fi_ep_bind(ep, &av->fid, 0), 0);
-    EXPECT_EQ(fi_ep_bind(ep, &cq->fid, FI_TRANSMIT | FI_RECV), 0);
-    EXPECT_EQ(fi_enable(ep), 0);
-    const std::string raw = *parse_address(info_->addr_format, target);
-    EXPECT_EQ(fi_av_insert(av, raw.data(), 1, &target_, 0, nullptr), 1);
-    memory_ = *domain.register_memory(bytes_, Use::kLocal, ep);
-  }
+  Stranger(OfiDomain& domain, const std::string& target)
+      : bare_(domain, target), memory_(*domain.register_memory(bytes_, Use::kLocal, bare_.ep.get())) {}
   // Begins to move bytes between its memory and what key opens, from offset on. False: not yet.
   bool move(const WindowKey& key, bool is_put, std::int64_t offset, std::size_t size) {
     const std::uint64_t there = key.base + static_cast<std::uint64_t>(offset);
     void* const descriptor = memory_.descriptor;
-    const ssize_t result = is_put ? fi_write(ep_.get(), bytes_, size, descriptor, target_, there, key.rkey, &space_)
-                                  : fi_read(ep_.get(), bytes_, size, descriptor, target_, there, key.rkey, &space_);
+    const ssize_t result =
+        is_put ? fi_write(bare_.ep.get(), bytes_, size, descriptor, bare_.target, there, key.rkey, &space_)
+               : fi_read(bare_.ep.get(), bytes_, size, descriptor, bare_.target, there, key.rkey, &space_);
     EXPECT_TRUE(result == 0 || result == -FI_EAGAIN) << result;
     return result == 0;
   }
   // Whether it is over; error is 0, or what the card answered.
   bool over(int& error) {
     fi_cq_data_entry entry{};
-    const ssize_t got = fi_cq_read(cq_.get(), &entry, 1);
+    const ssize_t got = fi_cq_read(bare_.cq.get(), &entry, 1);
     if (got == 1) return error = 0, true;
     if (got != -FI_EAVAIL) return false;
     fi_cq_err_entry failed{};
-    EXPECT_GE(fi_cq_readerr(cq_.get(), &failed, 0), 0);
+    EXPECT_GE(fi_cq_readerr(bare_.cq.get(), &failed, 0), 0);
     return error = failed.err, true;
   }
   std::span<std::byte> bytes() { return bytes_; }
 
  private:
-  Info info_;
-  Fid<fid_av> av_;
-  Fid<fid_cq> cq_;
   fi_context2 space_{};
-  fi_addr_t target_ = 0;
   alignas(kPageBytes) std::byte bytes_[kPageBytes];
-  Registration memory_;
-  Fid<fid_ep> ep_;
+  Bare bare_;
+  Registration memory_;  // of memory that bare_ may be moving, but that this object keeps
 };
 
 class WindowScope : public testing::Test {

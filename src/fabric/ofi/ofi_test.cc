@@ -8,6 +8,7 @@
 #include <cstring>
 
 #include "base/random.h"
+#include "fabric/ofi/bare_for_test.h"
 #include "fabric/ofi/domain.h"
 #include "fabric/ofi/wire.h"
 
@@ -92,57 +93,34 @@ struct Hello : Outgoing {
 // An endpoint that says what it likes.
 class Stranger {
  public:
-  Stranger(OfiDomain& domain, const std::string& target) {
-    info_ = *domain.provider().at("", domain.domain());
-    fi_av_attr table{};
-    table.type = FI_AV_TABLE;
-    fid_av* av = nullptr;
-    EXPECT_EQ(fi_av_open(domain.domain(), &table, &av, nullptr), 0);
-    av_.reset(av);
-    fi_cq_attr queueing{};
-    queueing.format = FI_CQ_FORMAT_DATA;
-    fid_cq* cq = nullptr;
-    EXPECT_EQ(fi_cq_open(domain.domain(), &queueing, &cq, nullptr), 0);
-    cq_.reset(cq);
-    fid_ep* ep = nullptr;
-    EXPECT_EQ(fi_endpoint(domain.domain(), info_.get(), &ep, nullptr), 0);
-    ep_.reset(ep);
-    EXPECT_EQ(fi_ep_bind(ep, &av->fid, 0), 0);
-    EXPECT_EQ(fi_ep_bind(ep, &cq->fid, FI_TRANSMIT | FI_RECV), 0);
-    EXPECT_EQ(fi_enable(ep), 0);
-    const std::string raw = *parse_address(info_->addr_format, target);
-    EXPECT_EQ(fi_av_insert(av, raw.data(), 1, &target_, 0, nullptr), 1);
-    EXPECT_EQ(fi_recv(ep, inbox_, sizeof inbox_, nullptr, FI_ADDR_UNSPEC, &receive_), 0);
+  Stranger(OfiDomain& domain, const std::string& target) : bare_(domain, target) {
+    EXPECT_EQ(fi_recv(bare_.ep.get(), inbox_, sizeof inbox_, nullptr, FI_ADDR_UNSPEC, &receive_), 0);
   }
   bool say(const std::string& bytes) {
     last_ = bytes;
-    return fi_send(ep_.get(), last_.data(), last_.size(), nullptr, target_, &send_) == 0;
+    return fi_send(bare_.ep.get(), last_.data(), last_.size(), nullptr, bare_.target, &send_) == 0;
   }
   // Something came back.
   bool heard() {
     fi_cq_data_entry entry{};
-    while (fi_cq_read(cq_.get(), &entry, 1) == 1) got_ = got_ || entry.op_context == &receive_;
+    while (fi_cq_read(bare_.cq.get(), &entry, 1) == 1) got_ = got_ || entry.op_context == &receive_;
     return got_;
   }
   std::string name() {
     char raw[256];
     std::size_t size = sizeof raw;
-    EXPECT_EQ(fi_getname(&ep_->fid, raw, &size), 0);
+    EXPECT_EQ(fi_getname(&bare_.ep->fid, raw, &size), 0);
     return {raw, size};
   }
   [[nodiscard]] const std::byte* inbox() const { return inbox_; }
 
  private:
-  Info info_;
-  Fid<fid_av> av_;
-  Fid<fid_cq> cq_;
   std::string last_;
   std::byte inbox_[kPieceBytes];
   bool got_ = false;
   fi_context2 send_{};
   fi_context2 receive_{};
-  fi_addr_t target_ = 0;
-  Fid<fid_ep> ep_;
+  Bare bare_;
 };
 
 class HostileTest : public ::testing::Test {
